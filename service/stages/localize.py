@@ -1,0 +1,74 @@
+"""localize: the car is cut out of the photo.
+
+In:   image, uint8 (H, W, 3) RGB, photo frame. Out: crop, uint8 (h, w, 3) RGB, and the CropWindow it came from.
+Must not know: which network found the car.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from models.localizer.predictor import Localizer
+from models.structures import CropWindow, box_area_px2, check_image
+
+
+@dataclass(frozen=True)
+class Crop:
+    """The vehicle cut-out.
+
+    Attributes:
+        image: uint8 (h, w, 3) RGB, crop frame: the window's pixels, shrunk to fit the segmenter's input, never enlarged.
+        window: the part of the photo it shows; the whole photo when no car was found.
+        car_found: whether the localizer found a car.
+    """
+
+    image: np.ndarray
+    window: CropWindow
+    car_found: bool
+
+
+def localize_cars(
+    images: Sequence[np.ndarray], localizer: Localizer, *, margin_ratio: float, max_hw: tuple[int, int]
+) -> list[Crop]:
+    """Cut the largest car out of each photo; where there is none, keep the whole photo.
+
+    Args:
+        images: each uint8 (H, W, 3) RGB, photo frame.
+        localizer: finds cars.
+        margin_ratio: added on each side of the car's box, as a share of its width and height.
+        max_hw: the crop is shrunk to fit this height and width, pixels.
+
+    Raises:
+        ContractError: an image of another shape or dtype.
+    """
+    for image in images:
+        check_image("image", image)
+    crops = []
+    for image, found in zip(images, localizer.predict_boxes(images), strict=True):
+        window, car_found = CropWindow.whole(image.shape[:2]), False
+        if len(found.scores):
+            largest = int(np.argmax(box_area_px2(found.boxes_xyxy_photo)))
+            window = CropWindow.around(found.boxes_xyxy_photo[largest], image.shape[:2], margin_ratio=margin_ratio)
+            car_found = True
+        crops.append(Crop(shrink_to_fit(window.cut(image), max_hw), window, car_found))
+    return crops
+
+
+def shrink_to_fit(image: np.ndarray, max_hw: tuple[int, int]) -> np.ndarray:
+    """Shrink an image, both axes alike, until it fits; an image that fits is copied, never enlarged.
+
+    Args:
+        image: uint8 (H, W, 3).
+        max_hw: height and width to fit in, pixels.
+
+    Returns:
+        uint8 (h, w, 3), contiguous.
+    """
+    height, width = image.shape[:2]
+    scale = min(max_hw[0] / height, max_hw[1] / width)
+    if scale >= 1:
+        return image.copy()
+    size_wh = (max(round(width * scale), 1), max(round(height * scale), 1))
+    return cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA)
