@@ -160,13 +160,9 @@ class ModelStore:
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"]) or "card"
-            raise StoreError(
-                f"{self._objects.location}: {prefix}/card.json: {where}: {first['msg']}"
-            ) from error
+            raise StoreError(f"{self._objects.location}: {prefix}/card.json: {where}: {first['msg']}") from error
         if (card.network, card.version) != (network, version):
-            raise StoreError(
-                f"{self._objects.location}: {prefix}/card.json: describes {card.network}/{card.version}"
-            )
+            raise StoreError(f"{self._objects.location}: {prefix}/card.json: describes {card.network}/{card.version}")
         files = {}
         for name, expected in card.files.items():
             body = self._objects.read(f"{prefix}/{name}")
@@ -206,9 +202,7 @@ class ModelStore:
         prefix = f"{card.network}/{card.version}"
         for name, body in files.items():
             self._objects.write(f"{prefix}/{name}", body, replaces=None)
-        self._objects.write(
-            f"{prefix}/card.json", (card.model_dump_json(indent=2) + "\n").encode(), replaces=None
-        )
+        self._objects.write(f"{prefix}/card.json", (card.model_dump_json(indent=2) + "\n").encode(), replaces=None)
 
     def promote(self, versions: Mapping[str, str]) -> None:
         """Make versions serve; networks not named keep theirs.
@@ -249,9 +243,7 @@ class ModelStore:
             document = json.loads(body)
             versions, previous = document["versions"], document["previous"]
         except (ValueError, KeyError, TypeError) as error:
-            raise StoreError(
-                f"{self._objects.location}: {PROMOTED_KEY}: expected versions and previous"
-            ) from error
+            raise StoreError(f"{self._objects.location}: {PROMOTED_KEY}: expected versions and previous") from error
         for mapping in (versions, previous or {}):
             if not isinstance(mapping, dict) or not all(isinstance(v, str) for v in mapping.values()):
                 raise StoreError(

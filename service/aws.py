@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from service.errors import SetupError
 
@@ -35,3 +35,22 @@ def build_client(service_name: str, *, connections: int, **identity: str) -> Any
         return boto3.client(service_name, config=config, **identity)
     except (BotoCoreError, ValueError) as error:
         raise SetupError(f"AWS {service_name}: {error}") from error
+
+
+def check_bucket(client: Any, bucket: str) -> None:
+    """Ask whether a bucket exists.
+
+    Args:
+        client: boto3 S3 client.
+        bucket: the bucket's name.
+
+    Raises:
+        SetupError: there is none, or nobody answers. A bucket that we may use but not list passes.
+    """
+    try:
+        client.head_bucket(Bucket=bucket)
+    except ClientError as error:
+        if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") != 403:
+            raise SetupError(f"bucket {bucket}: there is no such bucket") from error
+    except BotoCoreError as error:
+        raise SetupError(f"bucket {bucket}: {error}") from error

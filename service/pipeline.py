@@ -31,7 +31,6 @@ from service.stages.refine import refine_masks
 from service.stages.segment import segment_crops
 
 
-
 @dataclass(frozen=True)
 class PipelineOptions:
     """What decides a finding beside the models.
@@ -174,8 +173,7 @@ class Pipeline:
                         min_area_px2=self._options.min_region_area_px2,
                     )
         return [
-            _build_finding(batch[i], crops[i], float(scores[i]), regions.get(i), watch.timings_ms[i])
-            for i in everyone
+            _build_finding(batch[i], crops[i], float(scores[i]), regions.get(i), watch.timings_ms[i]) for i in everyone
         ]
 
 

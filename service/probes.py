@@ -14,9 +14,7 @@ from service.metrics import REGISTRY
 class ProbeServer:
     """Serves the three paths from a thread of its own."""
 
-    def __init__(
-        self, host: str, port: int, *, is_alive: Callable[[], bool], is_ready: Callable[[], bool]
-    ) -> None:
+    def __init__(self, host: str, port: int, *, is_alive: Callable[[], bool], is_ready: Callable[[], bool]) -> None:
         """Bind the port.
 
         Args:
@@ -31,7 +29,7 @@ class ProbeServer:
         answers = {"/healthz": is_alive, "/readyz": is_ready}
 
         class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:  # noqa: N802 - the base class names it
+            def do_GET(self) -> None:
                 if self.path == "/metrics":
                     self._answer(200, CONTENT_TYPE_LATEST, generate_latest(REGISTRY))
                 elif self.path in answers:
@@ -47,7 +45,7 @@ class ProbeServer:
                 self.end_headers()
                 self.wfile.write(body)
 
-            def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002
+            def log_message(self, format: str, *arguments: Any) -> None:
                 """Probes come every few seconds: say nothing."""
 
         try:

@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from models.structures import Region, class_name_of
-from service.errors import PermanentError, SetupError, StorageUnavailable
+from service.errors import PermanentError, StorageUnavailable
 from service.finding import Finding
 from service.request import InspectionRequest, PhotoLocation, View
 
@@ -184,21 +184,6 @@ class ResultStore:
         self._client = client
         self._bucket = bucket
         self._prefix = prefix
-
-    def check(self) -> None:
-        """Ask whether the bucket is there.
-
-        Raises:
-            SetupError: it is not, or we may not ask, or nobody answers.
-        """
-        try:
-            self._client.head_bucket(Bucket=self._bucket)
-        except ClientError as error:
-            code = error.response.get("Error", {}).get("Code", "")
-            what = "there is no such bucket" if code in {"404", "NoSuchBucket"} else code
-            raise SetupError(f"results bucket {self._bucket}: {what}") from error
-        except BotoCoreError as error:
-            raise SetupError(f"results bucket {self._bucket}: {error}") from error
 
     def find(self, photo: PhotoLocation, photo_sha256: str, model_set: str) -> InspectionResult | None:
         """The result that exists of these very bytes by these very models, if any.

@@ -83,7 +83,8 @@ class Settings(BaseSettings):
         if self.renewal_interval_s * 2 > self.visibility_timeout_s:
             raise ValueError(
                 f"{ENV_PREFIX}RENEWAL_INTERVAL_S: expected at most half of {ENV_PREFIX}VISIBILITY_TIMEOUT_S "
-                f"({self.visibility_timeout_s}), so that one failed renewal loses nothing, found {self.renewal_interval_s:g}"
+                f"({self.visibility_timeout_s}), so that one failed renewal loses nothing, "
+                f"found {self.renewal_interval_s:g}"
             )
         if self.shutdown_grace_s < self.receive_wait_s + 5:
             raise ValueError(

@@ -181,6 +181,4 @@ class Settler:
 
 def _describe_failure(delivery: Delivery) -> Failure:
     error = delivery.error
-    return Failure(
-        delivery.message.message_id, delivery.message.receive_count, type(error).__name__, str(error)
-    )
+    return Failure(delivery.message.message_id, delivery.message.receive_count, type(error).__name__, str(error))

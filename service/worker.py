@@ -259,9 +259,7 @@ class Worker:
                 return None
 
     def _reject(self, task: _Task, error: PermanentError, *, photo_sha256: str | None) -> Ended:
-        rejection = build_rejection(
-            task.request, error, photo_sha256=photo_sha256, model_set=self._pipeline.digest
-        )
+        rejection = build_rejection(task.request, error, photo_sha256=photo_sha256, model_set=self._pipeline.digest)
         return Ended(task.delivery, rejection)
 
     # inspect ---------------------------------------------------------------------------------------------------------

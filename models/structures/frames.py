@@ -149,6 +149,4 @@ class Letterbox:
         x, y = self.offset_xy
         source_h, source_w = self.source_hw
         content = maps[:, y : y + content_h, x : x + content_w]
-        return np.stack(
-            [cv2.resize(m, (source_w, source_h), interpolation=cv2.INTER_LINEAR) for m in content]
-        )
+        return np.stack([cv2.resize(m, (source_w, source_h), interpolation=cv2.INTER_LINEAR) for m in content])

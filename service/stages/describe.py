@@ -10,9 +10,7 @@ import numpy as np
 from models.structures import DAMAGE_CLASSES, CropWindow, Region, check_array, trace_polygon
 
 
-def describe_regions(
-    masks: np.ndarray, probs: np.ndarray, window: CropWindow, *, min_area_px2: int
-) -> list[Region]:
+def describe_regions(masks: np.ndarray, probs: np.ndarray, window: CropWindow, *, min_area_px2: int) -> list[Region]:
     """List the damages of one photo.
 
     Args:
@@ -41,7 +39,7 @@ def describe_regions(
             patch = labels[y : y + height, x : x + width] == label
             score = float(probs[channel, y : y + height, x : x + width][patch].mean())
             corner = np.array([x, y])
-            low, high = corner * scale_xy, (corner + [width, height]) * scale_xy
+            low, high = corner * scale_xy, np.array([x + width, y + height]) * scale_xy
             # A point of the border is the middle of its pixel, so it stays inside the box at every scale.
             points = (trace_polygon(patch) + corner + 0.5) * scale_xy - 0.5 + [window.x0, window.y0]
             regions.append(

@@ -19,7 +19,7 @@ class Crop:
     """The vehicle cut-out.
 
     Attributes:
-        image: uint8 (h, w, 3) RGB, crop frame: the window's pixels, shrunk to fit the segmenter's input, never enlarged.
+        image: uint8 (h, w, 3) RGB, crop frame: the window's pixels, shrunk to fit the segmenter's input if they do not.
         window: the part of the photo it shows; the whole photo when no car was found.
         car_found: whether the localizer found a car.
     """

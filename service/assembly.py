@@ -1,0 +1,75 @@
+"""From settings to parts: the one place that builds the pipeline and the worker."""
+
+from typing import Any
+
+from models.store import FolderStore, ModelStore, StoreError
+from service.errors import SetupError
+from service.ledger import Ledger
+from service.photo import PhotoLimits, PhotoStorage
+from service.pipeline import Pipeline, PipelineOptions
+from service.result import ResultStore
+from service.settings import Settings
+from service.sqs import Queue
+from service.worker import Worker, WorkerOptions
+
+
+def build_pipeline(settings: Settings) -> Pipeline:
+    """Load, verify and compile the promoted models.
+
+    Raises:
+        SetupError: no such folder, a file that its card does not vouch for, or no network.
+    """
+    options = PipelineOptions(
+        crop_margin_ratio=settings.crop_margin_ratio,
+        gate_score_threshold=settings.gate_score_threshold,
+        min_region_area_px2=settings.min_region_area_px2,
+        policies=(settings.scratch_policy, settings.dent_policy, settings.spacing_policy),
+    )
+    try:
+        models = ModelStore(FolderStore(settings.models_dir)).load_promoted()
+        return Pipeline(models, options, precision=settings.precision, threads=settings.runtime_threads)
+    except (StoreError, ValueError, RuntimeError) as error:
+        raise SetupError(f"models: {str(error).strip().splitlines()[0]}") from error
+
+
+def build_limits(settings: Settings) -> PhotoLimits:
+    """Bounds on every photo."""
+    return PhotoLimits(
+        max_bytes=settings.max_photo_bytes,
+        max_px2=settings.max_photo_px2,
+        min_side_px=settings.min_photo_side_px,
+    )
+
+
+def build_worker(settings: Settings, pipeline: Pipeline, ledger: Ledger, *, sqs: Any, s3: Any) -> Worker:
+    """Join the parts of a worker.
+
+    Args:
+        settings: where to work and how.
+        pipeline: ready to inspect.
+        ledger: open.
+        sqs: boto3 SQS client.
+        s3: boto3 S3 client.
+    """
+    limits = build_limits(settings)
+    return Worker(
+        Queue(sqs, settings.queue_url),
+        PhotoStorage(s3, buckets=settings.photo_buckets, limits=limits),
+        limits,
+        pipeline,
+        ResultStore(s3, bucket=settings.results_bucket, prefix=settings.results_prefix),
+        ledger,
+        WorkerOptions(
+            batch_photos=settings.batch_photos,
+            batch_age_s=settings.batch_age_ms / 1000,
+            fetch_threads=settings.fetch_threads,
+            store_threads=settings.store_threads,
+            max_in_flight_messages=settings.max_in_flight_messages,
+            receive_wait_s=settings.receive_wait_s,
+            visibility_timeout_s=settings.visibility_timeout_s,
+            renewal_interval_s=settings.renewal_interval_s,
+            retry_pause_s=settings.retry_pause_s,
+            retry_pause_max_s=settings.retry_pause_max_s,
+            shutdown_grace_s=settings.shutdown_grace_s,
+        ),
+    )
