@@ -140,6 +140,8 @@ def _read_jpeg(body: bytes) -> tuple[int, int]:
         if marker in _JPEG_STANDALONE:
             at += 2
             continue
+        if marker == 0x00:  # decoders skip it as garbage and would read a header that we jump over
+            raise PhotoUnreadable("photo: damaged JPEG header")
         if marker == 0xD9:
             raise PhotoUnreadable("photo: JPEG without a picture")
         if marker == 0xDA:

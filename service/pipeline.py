@@ -14,10 +14,8 @@ from typing import Final
 
 import numpy as np
 
-from models.gate.predictor import load_gate
-from models.localizer.predictor import load_localizer
 from models.mask_policies import MaskPolicy, build_mask_policy
-from models.segmenter.predictor import load_segmenter
+from models.predictors import load_gate, load_localizer, load_segmenter
 from models.store import ModelSet
 from models.structures import DAMAGE_CLASSES, Region
 from service.errors import PhotoUnreadable, RuntimeExhausted

@@ -6,15 +6,28 @@ Must not know: SQS, pixels.
 """
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote_plus
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints
+from pydantic import ValidationError
 
 from service.errors import BadRequest
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+
+def _check_utc(moment: datetime) -> datetime:
+    try:
+        moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("expected a moment of the years 1 to 9999 in UTC") from error
+    return moment
+
+
+_NO_NUL = r"^[^\x00]*$"  # PostgreSQL stores no NUL in text
+Name = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=_NO_NUL)]
+Word = Annotated[str, StringConstraints(max_length=2**20)]  # constrained, so that lone surrogates are refused
+Moment = Annotated[AwareDatetime, AfterValidator(_check_utc)]
 View = Literal["front", "rear", "left", "right", "front_left", "front_right", "rear_left", "rear_right"]
 
 
@@ -23,8 +36,12 @@ class PhotoLocation(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    bucket: Annotated[str, StringConstraints(min_length=3, max_length=63)] = Field(description="Bucket name.")
-    key: Annotated[str, StringConstraints(min_length=1, max_length=1024)] = Field(description="Key, not URL-encoded.")
+    bucket: Annotated[str, StringConstraints(min_length=3, max_length=63, pattern=_NO_NUL)] = Field(
+        description="Bucket name."
+    )
+    key: Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=_NO_NUL)] = Field(
+        description="Key, not URL-encoded."
+    )
     version_id: Name | None = Field(None, description="Version of the object; the latest when absent.")
 
 
@@ -38,10 +55,10 @@ class InspectionRequest(BaseModel):
     image_id: Name | None = Field(None, description="Name of the photo in the result; the key's last part when absent.")
     vehicle_id: Name | None = Field(None, description="Which car; its history is the ledger's.")
     view: View | None = Field(None, description="Side of the car that the photo shows.")
-    taken_at: AwareDatetime | None = Field(None, description="When it was taken, RFC 3339.")
+    taken_at: Moment | None = Field(None, description="When it was taken, RFC 3339.")
     rental_id: Name | None = Field(None, description="Which rental it opens.")
-    deadline: AwareDatetime | None = Field(None, description="After this moment nobody needs the result, RFC 3339.")
-    attributes: dict[Name, str | int | float | bool | None] = Field(
+    deadline: Moment | None = Field(None, description="After this moment nobody needs the result, RFC 3339.")
+    attributes: dict[Name, Word | int | FiniteFloat | bool | None] = Field(
         default_factory=dict, max_length=64, description="Anything else; carried into the result untouched."
     )
 

@@ -67,15 +67,16 @@ class Queue:
             raise SetupError(f"queue {self.url}: {_reason(error)}") from error
 
     def depth(self) -> tuple[int, int]:
-        """Approximate count of visible and of hidden messages.
+        """Approximate count of messages that can be received now, and of those that are hidden or delayed.
 
         Raises:
             QueueUnavailable: SQS does not answer.
         """
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        counts = ("", "NotVisible", "Delayed")
+        names = [f"ApproximateNumberOfMessages{count}" for count in counts]
         attributes = self._call("get_queue_attributes", AttributeNames=names)["Attributes"]
-        visible, hidden = (int(attributes[name]) for name in names)
-        return visible, hidden
+        visible, hidden, delayed = (int(attributes.get(name, 0)) for name in names)
+        return visible, hidden + delayed
 
     def dead_letter_arn(self) -> str | None:
         """ARN of the queue's dead-letter queue.

@@ -113,8 +113,10 @@ class Worker:
         self._stopping.set()
 
     def is_alive(self) -> bool:
-        """Whether every thread of a running worker is alive."""
-        return self._crash is None and all(thread.is_alive() for thread in self._threads)
+        """Whether no thread has died; those of a stopping worker may end."""
+        if self._crash is not None:
+            return False
+        return self._stopping.is_set() or all(thread.is_alive() for thread in self._threads)
 
     def is_ready(self) -> bool:
         """Whether the worker takes messages."""

@@ -93,7 +93,9 @@ def draw_side(vehicle: Vehicle) -> list[Shape]:
     def post(x: float, width: float) -> Shape:
         return Shape("part", _poly((x - width, low[[1, 3]].mean() - 0.02), (x + width, low[[1, 3]].mean() - 0.02), (x + width * 0.9, window_top + 0.01), (x - width * 0.9, window_top + 0.01)), _BLACK)
     if not is_panel_van:
-        shapes += [post(split_b, 0.045), post(door_rear + 0.01, 0.022)]
+        shapes.append(post(split_b, 0.045))
+        if door_rear > rear_high + 0.10:
+            shapes.append(post(door_rear + 0.01, 0.022))
     # lines of doors, fenders and bumpers
     belt_b, belt_front = at(split_b, low), at(door_front, low)
     line = 0.0075
@@ -122,7 +124,7 @@ def draw_side(vehicle: Vehicle) -> list[Shape]:
     shapes.append(Shape("part", _rounded(_poly((nose[0] + 0.1, lamp_z - 0.05), (nose[0] + 0.1, lamp_z + 0.04), (nose[0] - 0.30, lamp_z + 0.04), (nose[0] - 0.19, lamp_z - 0.04)), 0.03), _LAMP))
     tail = vehicle.level(3.6)
     tail_half = rng.uniform(0.06, 0.11) + (0.12 if vehicle.style == "van" else 0.0)
-    shapes.append(Shape("part", _rounded(_poly((tail[2] - 0.1, tail[3] - tail_half), (tail[2] + 0.17, tail[3] - tail_half), (tail[2] + 0.26, tail[3] + tail_half), (tail[2] - 0.1, tail[3] + tail_half)), 0.03), _RED))
+    shapes.append(Shape("part", _rounded(_poly((tail[2] - 0.1, tail[3] - tail_half), (tail[2] + 0.28, tail[3] - tail_half * 0.8), (tail[2] + 0.36, tail[3] + tail_half), (tail[2] - 0.1, tail[3] + tail_half)), 0.03), _RED))
     has_cladding = vehicle.style == "suv" or rng.random() < 0.25
     for axle in vehicle.axle_x_m:
         if has_cladding:

@@ -135,12 +135,12 @@ def rasterise_mesh(mesh: Mesh, camera: PinholeCamera) -> SurfaceBuffers | None:
     values = picked[:, :6] * columns[:, None].astype(np.float32)
     values += picked[:, 6:12] * rows[:, None].astype(np.float32)
     values += picked[:, 12:]
-    values[:, 3:] /= np.maximum(np.sqrt((values[:, 3:] ** 2).sum(axis=1, keepdims=True)), 1e-6)
-    buffers = np.zeros((*ids.shape, 6), np.float32)
-    buffers[is_seen] = values
+    values[:, 3:] /= np.maximum(np.sqrt(np.einsum("na,na->n", values[:, 3:], values[:, 3:]))[:, None], 1e-6)
+    position, normal = (np.zeros((*ids.shape, 3), np.float32) for _ in range(2))
+    position[is_seen], normal[is_seen] = values[:, :3], values[:, 3:]
     return SurfaceBuffers(
         (int(x0), int(y0), int(x1), int(y1)),
         coverage,
-        np.ascontiguousarray(buffers[..., :3]),
-        np.ascontiguousarray(buffers[..., 3:]),
+        position,
+        normal,
     )

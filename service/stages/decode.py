@@ -34,7 +34,7 @@ def decode_photo(body: bytes) -> np.ndarray:
         image = cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB)
         if image is None:
             raise DecodeError("the decoder found no picture")
-        if body.startswith(b"\x89PNG"):
+        if body.startswith((b"\x89PNG", b"RIFF")):
             image = _lay_on_grey(image, cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED))
     except cv2.error as error:
         raise DecodeError(f"the decoder failed: {error.err}") from error

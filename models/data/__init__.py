@@ -1,0 +1,1 @@
+"""Annotated photos: formats in and out, splits, near duplicates, augmentations."""

@@ -1,0 +1,117 @@
+"""The body as one photo sees it: which zone, part, glass, opening or panel line lies under each pixel."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from models.renderer.artwork import SIDE_DRAWERS, ZONES, Canvas, Shape, paint_canvas
+from models.renderer.car import Vehicle
+from models.renderer.paint import dot
+from models.renderer.raster import SurfaceBuffers
+
+_LINE_MIN_WIDTH_M = 0.0055  # narrower lines are trim: no panel edge that could shift
+
+
+@dataclass(frozen=True)
+class ZoneSight:
+    """One zone as the photo sees it.
+
+    Attributes:
+        canvas: drawing surface at about the photo's resolution.
+        map_xy: float32 (h, w, 2), canvas pixel under each window pixel.
+        is_zone: bool (h, w), pixels of this zone.
+    """
+
+    canvas: Canvas
+    map_xy: np.ndarray
+    is_zone: np.ndarray
+
+    def look_through(self, drawing: np.ndarray) -> np.ndarray:
+        """Carry a canvas drawing, (hc, wc[, C]), into the window, (h, w[, C]); 0 outside the zone."""
+        seen = cv2.remap(drawing, self.map_xy[..., 0], self.map_xy[..., 1], cv2.INTER_LINEAR)
+        seen[~self.is_zone] = 0
+        return seen
+
+
+@dataclass(frozen=True)
+class BodySight:
+    """Everything flat on the body, in the window's frame.
+
+    Attributes:
+        zones: visible zones by name.
+        part_albedo: float32 (h, w, 3), linear RGB.
+        part, glass, hole, line: float32 (h, w), opacity, [0, 1].
+    """
+
+    zones: dict[str, ZoneSight]
+    part_albedo: np.ndarray
+    part: np.ndarray
+    glass: np.ndarray
+    hole: np.ndarray
+    line: np.ndarray
+
+
+def draw_zones(vehicle: Vehicle) -> dict[str, list[Shape]]:
+    """Shapes of each zone of one vehicle."""
+    side = SIDE_DRAWERS["left"](vehicle)
+    return {"left": side, "right": side, "front": SIDE_DRAWERS["front"](vehicle), "rear": SIDE_DRAWERS["rear"](vehicle)}
+
+
+def panel_lines(shapes: dict[str, list[Shape]]) -> dict[str, list[Shape]]:
+    """Lines between panels, by zone."""
+    return {
+        zone: [s for s in drawn if s.layer == "line" and s.width_m >= _LINE_MIN_WIDTH_M] for zone, drawn in shapes.items()
+    }
+
+
+def sight_body(buffers: SurfaceBuffers, shapes: dict[str, list[Shape]], camera_position: np.ndarray) -> BodySight:
+    """Find what lies under each pixel.
+
+    Args:
+        buffers: surface point and normal under each pixel.
+        shapes: what is drawn on each zone.
+        camera_position: float (3,), car frame, metres.
+
+    Returns:
+        The sight, in the buffers' window.
+    """
+    position, normal = buffers.position, buffers.normal
+    is_seen = dot(normal, normal) > 0.5
+    abs_x, abs_y = np.abs(normal[..., 0]), np.abs(normal[..., 1])
+    is_side = abs_y >= abs_x
+    is_zone = {
+        "left": is_seen & is_side & (normal[..., 1] >= 0), "right": is_seen & is_side & (normal[..., 1] < 0),
+        "front": is_seen & ~is_side & (normal[..., 0] > 0), "rear": is_seen & ~is_side & (normal[..., 0] <= 0),
+    }
+    size = is_seen.shape
+    parts, layers = np.zeros((*size, 4), np.uint8), np.zeros((*size, 3), np.uint8)
+    zones = {}
+    for name in ZONES:
+        if np.count_nonzero(is_zone[name]) < 24:
+            continue
+        zones[name] = sight = _sight_zone(position, is_zone[name], 0 if name in ("left", "right") else 1)
+        drawn_parts, drawn_layers = paint_canvas(sight.canvas, shapes[name])
+        for target, drawn in ((parts, drawn_parts), (layers, drawn_layers)):
+            seen = cv2.remap(drawn, sight.map_xy[..., 0], sight.map_xy[..., 1], cv2.INTER_LINEAR)
+            np.copyto(target, seen, where=sight.is_zone[..., None])
+    scaled = layers.astype(np.float32) / 255
+    alpha = parts[..., 3].astype(np.float32) / 255
+    root = parts[..., :3].astype(np.float32) / (255 * np.maximum(alpha, 1e-3))[..., None]
+    return BodySight(zones, root * root, alpha, scaled[..., 0], scaled[..., 1], scaled[..., 2])
+
+
+def _sight_zone(position: np.ndarray, is_zone: np.ndarray, plane: int) -> ZoneSight:
+    seen = position[is_zone][:, [plane, 2]]
+    low, high = seen.min(axis=0) - 0.02, seen.max(axis=0) + 0.02
+    # metres from pixel to pixel, sampled; the nearer part of the zone sets the scale
+    here, right, down = np.s_[:-1:3, :-1:3], np.s_[:-1:3, 1::3], np.s_[1::3, :-1:3]
+    flat = position[..., plane::2][..., :2] if plane == 0 else position[..., 1:]
+    step = np.maximum(np.abs(flat[right] - flat[here]), np.abs(flat[down] - flat[here]))
+    inside = is_zone[here] & is_zone[right] & is_zone[down]
+    pixels_per_m = 1 / np.maximum(np.percentile(step[inside], 25, axis=0), 1e-4) if inside.any() else np.full(2, 30.0)
+    scale = np.clip(1.25 * pixels_per_m, 12, 2200 / np.maximum(high - low, 1e-3))
+    size_wh = np.ceil((high - low) * scale).astype(int) + 1
+    canvas = Canvas((float(low[0]), float(low[1])), (float(scale[0]), float(scale[1])), (int(size_wh[1]), int(size_wh[0])))
+    map_xy = np.stack([(position[..., plane] - low[0]) * scale[0], (position[..., 2] - low[1]) * scale[1]], axis=-1)
+    return ZoneSight(canvas, map_xy.astype(np.float32), is_zone)

@@ -1,0 +1,58 @@
+"""Which photo comes next: sources are mixed at given shares, samples prepared by threads ahead of the network."""
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+
+def draw_forever(
+    groups: Sequence[Sequence[Any]], shares: Sequence[float], rng: np.random.Generator
+) -> Iterator[Any]:
+    """Draw items: first a group by its share, then the next item of that group's shuffled round.
+
+    Args:
+        groups: items by source; an empty group is left out.
+        shares: relative weight of each group.
+        rng: source of chance.
+
+    Raises:
+        ValueError: every group is empty.
+    """
+    filled = [(list(group), share) for group, share in zip(groups, shares, strict=True) if len(group) and share > 0]
+    if not filled:
+        raise ValueError("groups: expected at least one item, found none")
+    weights = np.array([share for _, share in filled])
+    rounds: list[list[Any]] = [[] for _ in filled]
+    while True:
+        index = int(rng.choice(len(filled), p=weights / weights.sum()))
+        if not rounds[index]:
+            items = filled[index][0]
+            rounds[index] = [items[i] for i in rng.permutation(len(items))]
+        yield rounds[index].pop()
+
+
+def prefetch(make: Callable[[], Any], *, depth: int = 6) -> Iterator[Any]:
+    """Call make() over and over in a thread, a few results ahead of their use.
+
+    Raises:
+        Whatever make raised, in the consumer.
+    """
+    ready: queue.Queue[tuple[Any, BaseException | None]] = queue.Queue(depth)
+
+    def work() -> None:
+        while True:
+            try:
+                ready.put((make(), None))
+            except BaseException as error:  # noqa: BLE001 - handed to the consumer, which raises it
+                ready.put((None, error))
+                return
+
+    threading.Thread(target=work, daemon=True, name="prefetch").start()
+    while True:
+        item, error = ready.get()
+        if error is not None:
+            raise error
+        yield item
