@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import structlog
@@ -84,22 +84,33 @@ def run_demo(settings: Settings, *, photos: int, out: Path) -> list[InspectionRe
     return results
 
 
+def demo_scenes(photos: int) -> list[dict[str, Any]]:
+    """Arguments of render_photo for each photo: cars from four sides, about half of them damaged."""
+    return [
+        {
+            "seed": number,
+            "vehicle_seed": number // len(_VIEWS),
+            "view": _VIEWS[number % len(_VIEWS)],
+            "damages": _DAMAGES[number % len(_DAMAGES)],
+            "is_close_up": False,
+        }
+        for number in range(photos)
+    ]
+
+
 def render_demo_photos(photos: int) -> list[DemoPhoto]:
-    """Render cars from four sides, about half of them damaged; the same number gives the same photos."""
+    """Render the scenes and phrase their messages; the same number gives the same photos."""
     rendered = []
-    for number in range(photos):
-        vehicle, view = divmod(number, len(_VIEWS))
-        photo = render_photo(
-            number, view=_VIEWS[view], damages=_DAMAGES[number % len(_DAMAGES)], is_close_up=False, vehicle_seed=vehicle
-        )
-        _, encoded = cv2.imencode(
-            ".jpg", cv2.cvtColor(photo.image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
-        )
+    for number, scene in enumerate(demo_scenes(photos)):
+        image = render_photo(**scene).image
+        options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
+        _, encoded = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
+        vehicle_id = f"car-{scene['vehicle_seed'] + 1:03}"
         request = InspectionRequest(
-            photo=PhotoLocation(bucket=_PHOTO_BUCKET, key=f"drives/car-{vehicle + 1:03}/photo-{number + 1:04}.jpg"),
-            vehicle_id=f"car-{vehicle + 1:03}",
-            view=_VIEWS[view],
-            taken_at=_FIRST_DRIVE + timedelta(minutes=10 * vehicle + view),
+            photo=PhotoLocation(bucket=_PHOTO_BUCKET, key=f"drives/{vehicle_id}/photo-{number + 1:04}.jpg"),
+            vehicle_id=vehicle_id,
+            view=scene["view"],
+            taken_at=_FIRST_DRIVE + timedelta(minutes=number),
         )
         rendered.append(DemoPhoto(encoded.tobytes(), request))
     return rendered

@@ -103,7 +103,7 @@ class Ledger:
                 "message_id": failure.message_id,
                 "receive_count": failure.receive_count,
                 "error": failure.error,
-                "reason": failure.reason[:4000],
+                "reason": _without_nul(failure.reason[:4000]),
                 "failed_at": datetime.now(UTC),
             }
             for failure in failures
@@ -127,7 +127,7 @@ class Ledger:
     def fetch_results(
         self, *, vehicle_id: str | None = None, status: str | None = None, limit: int = 1000
     ) -> list[InspectionResult]:
-        """Results in the order their photos were taken, then inspected.
+        """Results in the order their photos were taken, then inspected; those of no known time last.
 
         Args:
             vehicle_id: only this car's.
@@ -137,7 +137,9 @@ class Ledger:
         Raises:
             LedgerUnavailable: the database does not answer.
         """
-        query = select(_INSPECTIONS.c.document).order_by(_INSPECTIONS.c.taken_at, _INSPECTIONS.c.inspected_at)
+        query = select(_INSPECTIONS.c.document).order_by(
+            _INSPECTIONS.c.taken_at.nulls_last(), _INSPECTIONS.c.inspected_at
+        )
         if vehicle_id is not None:
             query = query.where(_INSPECTIONS.c.vehicle_id == vehicle_id)
         if status is not None:
@@ -182,6 +184,8 @@ def open_ledger(url: str) -> Ledger:
         engine = create_engine(url, pool_pre_ping=True)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise SetupError(f"ledger: expected sqlite:///PATH or postgresql+psycopg://…: {error}") from error
+    except ValueError as error:  # of the port; its words may hold a piece of the password
+        raise SetupError("ledger: expected a number as port: is a sign in the password not URL-encoded?") from error
     if engine.dialect.name not in {"sqlite", "postgresql"}:
         raise SetupError(f"ledger: expected SQLite or PostgreSQL, found {engine.dialect.name}")
     if engine.dialect.name == "sqlite":
@@ -211,7 +215,7 @@ def _row_of(result: InspectionResult) -> dict[str, Any]:
         "identity": result.identity(),
         "status": result.status,
         "error": result.error,
-        "reason": result.reason,
+        "reason": _without_nul(result.reason),
         "damage_level": result.damage_level,
         "bucket": result.photo.bucket if result.photo else None,
         "key": result.photo.key if result.photo else None,
@@ -223,6 +227,11 @@ def _row_of(result: InspectionResult) -> dict[str, Any]:
         "inspected_at": result.inspected_at.astimezone(UTC),
         "document": json.dumps(result.model_dump(mode="json", exclude_none=True)),
     }
+
+
+def _without_nul(words: str | None) -> str | None:
+    """PostgreSQL refuses NUL in text, and with it the whole transaction."""
+    return words and words.replace("\x00", "\ufffd")
 
 
 def _location(engine: Engine) -> str:

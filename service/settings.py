@@ -50,7 +50,10 @@ class Settings(BaseSettings):
     retry_pause_s: int = Field(5, ge=0, le=43_200, description="Pause after the first failed attempt; doubles each.")
     retry_pause_max_s: int = Field(900, ge=0, le=43_200, description="Longest pause between attempts.")
     shutdown_grace_s: float = Field(
-        20, gt=0, allow_inf_nan=False, description="After SIGTERM: work in the networks may end for so long, then everything is returned."
+        20,
+        gt=0,
+        allow_inf_nan=False,
+        description="After SIGTERM: work in the networks may end for so long, then everything is returned.",
     )
 
     max_photo_bytes: int = Field(25 * 2**20, ge=1, description="Larger photos are rejected before they are fetched.")

@@ -104,6 +104,7 @@ class Worker:
         self._fetched = threading.Event()
         self._inspected = threading.Event()
         self._settled = threading.Event()
+        self._is_running = False
         self._crash: BaseException | None = None
         self._threads: list[threading.Thread] = []
         self._store_pool = ThreadPoolExecutor(options.store_threads, thread_name_prefix="store")
@@ -120,7 +121,7 @@ class Worker:
 
     def is_ready(self) -> bool:
         """Whether the worker takes messages."""
-        return bool(self._threads) and self.is_alive() and not self._stopping.is_set()
+        return self._is_running and self.is_alive() and not self._stopping.is_set()
 
     def run(self, *, drain: bool = False) -> None:
         """Work until asked to stop.
@@ -136,6 +137,7 @@ class Worker:
         batcher = self._spawn("batcher", self._inspect_batches)
         storer = self._spawn("storer", self._settle_messages)
         renewer = self._spawn("renewer", self._renew_messages)
+        self._is_running = True
         metrics.READY.set(1)
         try:
             while not self._stopping.wait(_TICK_S):
@@ -170,8 +172,8 @@ class Worker:
                 self._stopping.set()
 
         thread = threading.Thread(target=run, name=name, daemon=True)
-        self._threads.append(thread)
         thread.start()
+        self._threads.append(thread)
         return thread
 
     # receive ---------------------------------------------------------------------------------------------------------

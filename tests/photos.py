@@ -143,10 +143,7 @@ def build_png(size_hw: tuple[int, int], rows: np.ndarray, *, bit_depth: int = 8,
     raw = b"".join(b"\x00" + np.ascontiguousarray(row).tobytes() for row in rows)
     header = struct.pack(">IIBBBBB", size_hw[1], size_hw[0], bit_depth, colour_type, 0, 0, 0)
     return (
-        _PNG_SIGNATURE
-        + png_chunk(b"IHDR", header)
-        + png_chunk(b"IDAT", zlib.compress(raw))
-        + png_chunk(b"IEND", b"")
+        _PNG_SIGNATURE + png_chunk(b"IHDR", header) + png_chunk(b"IDAT", zlib.compress(raw)) + png_chunk(b"IEND", b"")
     )
 
 

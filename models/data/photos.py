@@ -120,8 +120,8 @@ def _parse_points(points: Sequence[Sequence[float]]) -> tuple[tuple[float, float
 
 
 def _hold_out(photos: list[AnnotatedPhoto]) -> list[AnnotatedPhoto]:
-    """Give a folder without a val split one: a quarter of it, by the sha256 of each group's name."""
-    if any(photo.split == "val" for photo in photos):
+    """Give a folder of real photos without a val split one: a quarter of it, by the sha256 of each group's name."""
+    if any(photo.split == "val" for photo in photos) or all(photo.is_rendered and photo.split for photo in photos):
         return photos
     return [
         AnnotatedPhoto(**{**vars(photo), "split": "val" if is_held_out(photo.group) else "train"}) for photo in photos

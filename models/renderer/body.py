@@ -5,12 +5,16 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from models.renderer.artwork import SIDE_DRAWERS, ZONES, Canvas, Shape, paint_canvas
+from models.renderer.canvas import Canvas, paint_canvas
 from models.renderer.car import Vehicle
-from models.renderer.paint import dot
+from models.renderer.end_artwork import draw_front, draw_rear
+from models.renderer.pixels import dot, spread
 from models.renderer.raster import SurfaceBuffers
+from models.renderer.shapes import Shape
+from models.renderer.side_artwork import draw_side
 
-_LINE_MIN_WIDTH_M = 0.0055  # narrower lines are trim: no panel edge that could shift
+ZONES = ("left", "right", "front", "rear")
+_LINE_MIN_WIDTH_M = 0.0039  # narrower lines are trim: no panel edge that could shift
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,7 @@ class ZoneSight:
 
     Attributes:
         canvas: drawing surface at about the photo's resolution.
-        map_xy: float32 (h, w, 2), canvas pixel under each window pixel.
+        map_xy: float32 (2, h, w), x and y of the canvas pixel under each window pixel.
         is_zone: bool (h, w), pixels of this zone.
     """
 
@@ -29,7 +33,7 @@ class ZoneSight:
 
     def look_through(self, drawing: np.ndarray) -> np.ndarray:
         """Carry a canvas drawing, (hc, wc[, C]), into the window, (h, w[, C]); 0 outside the zone."""
-        seen = cv2.remap(drawing, self.map_xy[..., 0], self.map_xy[..., 1], cv2.INTER_LINEAR)
+        seen = cv2.remap(drawing, self.map_xy[0], self.map_xy[1], cv2.INTER_LINEAR)
         seen[~self.is_zone] = 0
         return seen
 
@@ -54,35 +58,37 @@ class BodySight:
 
 def draw_zones(vehicle: Vehicle) -> dict[str, list[Shape]]:
     """Shapes of each zone of one vehicle."""
-    side = SIDE_DRAWERS["left"](vehicle)
-    return {"left": side, "right": side, "front": SIDE_DRAWERS["front"](vehicle), "rear": SIDE_DRAWERS["rear"](vehicle)}
+    side = draw_side(vehicle)
+    return {"left": side, "right": side, "front": draw_front(vehicle), "rear": draw_rear(vehicle)}
 
 
 def panel_lines(shapes: dict[str, list[Shape]]) -> dict[str, list[Shape]]:
     """Lines between panels, by zone."""
     return {
-        zone: [s for s in drawn if s.layer == "line" and s.width_m >= _LINE_MIN_WIDTH_M] for zone, drawn in shapes.items()
+        zone: [s for s in drawn if s.layer == "line" and s.width_m >= _LINE_MIN_WIDTH_M]
+        for zone, drawn in shapes.items()
     }
 
 
-def sight_body(buffers: SurfaceBuffers, shapes: dict[str, list[Shape]], camera_position: np.ndarray) -> BodySight:
+def sight_body(buffers: SurfaceBuffers, shapes: dict[str, list[Shape]]) -> BodySight:
     """Find what lies under each pixel.
 
     Args:
         buffers: surface point and normal under each pixel.
         shapes: what is drawn on each zone.
-        camera_position: float (3,), car frame, metres.
 
     Returns:
         The sight, in the buffers' window.
     """
     position, normal = buffers.position, buffers.normal
     is_seen = dot(normal, normal) > 0.5
-    abs_x, abs_y = np.abs(normal[..., 0]), np.abs(normal[..., 1])
-    is_side = abs_y >= abs_x
+    normal_x, normal_y, _ = cv2.split(normal)
+    is_side = np.abs(normal_y) >= np.abs(normal_x)
     is_zone = {
-        "left": is_seen & is_side & (normal[..., 1] >= 0), "right": is_seen & is_side & (normal[..., 1] < 0),
-        "front": is_seen & ~is_side & (normal[..., 0] > 0), "rear": is_seen & ~is_side & (normal[..., 0] <= 0),
+        "left": is_seen & is_side & (normal_y >= 0),
+        "right": is_seen & is_side & (normal_y < 0),
+        "front": is_seen & ~is_side & (normal_x > 0),
+        "rear": is_seen & ~is_side & (normal_x <= 0),
     }
     size = is_seen.shape
     parts, layers = np.zeros((*size, 4), np.uint8), np.zeros((*size, 3), np.uint8)
@@ -93,12 +99,12 @@ def sight_body(buffers: SurfaceBuffers, shapes: dict[str, list[Shape]], camera_p
         zones[name] = sight = _sight_zone(position, is_zone[name], 0 if name in ("left", "right") else 1)
         drawn_parts, drawn_layers = paint_canvas(sight.canvas, shapes[name])
         for target, drawn in ((parts, drawn_parts), (layers, drawn_layers)):
-            seen = cv2.remap(drawn, sight.map_xy[..., 0], sight.map_xy[..., 1], cv2.INTER_LINEAR)
+            seen = cv2.remap(drawn, sight.map_xy[0], sight.map_xy[1], cv2.INTER_LINEAR)
             np.copyto(target, seen, where=sight.is_zone[..., None])
-    scaled = layers.astype(np.float32) / 255
-    alpha = parts[..., 3].astype(np.float32) / 255
-    root = parts[..., :3].astype(np.float32) / (255 * np.maximum(alpha, 1e-3))[..., None]
-    return BodySight(zones, root * root, alpha, scaled[..., 0], scaled[..., 1], scaled[..., 2])
+    glass, hole, line = cv2.split(layers.astype(np.float32) * np.float32(1 / 255))
+    alpha = parts[..., 3].astype(np.float32) * np.float32(1 / 255)
+    root = parts[..., :3].astype(np.float32) * spread(1 / (255 * np.maximum(alpha, 1e-3)))
+    return BodySight(zones, root * root, alpha, glass, hole, line)
 
 
 def _sight_zone(position: np.ndarray, is_zone: np.ndarray, plane: int) -> ZoneSight:
@@ -112,6 +118,9 @@ def _sight_zone(position: np.ndarray, is_zone: np.ndarray, plane: int) -> ZoneSi
     pixels_per_m = 1 / np.maximum(np.percentile(step[inside], 25, axis=0), 1e-4) if inside.any() else np.full(2, 30.0)
     scale = np.clip(1.25 * pixels_per_m, 12, 2200 / np.maximum(high - low, 1e-3))
     size_wh = np.ceil((high - low) * scale).astype(int) + 1
-    canvas = Canvas((float(low[0]), float(low[1])), (float(scale[0]), float(scale[1])), (int(size_wh[1]), int(size_wh[0])))
-    map_xy = np.stack([(position[..., plane] - low[0]) * scale[0], (position[..., 2] - low[1]) * scale[1]], axis=-1)
-    return ZoneSight(canvas, map_xy.astype(np.float32), is_zone)
+    canvas = Canvas(
+        (float(low[0]), float(low[1])), (float(scale[0]), float(scale[1])), (int(size_wh[1]), int(size_wh[0]))
+    )
+    low, scale = low.astype(np.float32), scale.astype(np.float32)
+    map_xy = np.stack([(position[..., plane] - low[0]) * scale[0], (position[..., 2] - low[1]) * scale[1]])
+    return ZoneSight(canvas, map_xy, is_zone)

@@ -5,13 +5,20 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from models.renderer.artwork import Shape
-from models.renderer.car import Mesh, Vehicle
+from models.renderer.car import Mesh
+from models.renderer.pixels import spread, tint
 from models.renderer.raster import PinholeCamera
+from models.renderer.shapes import Shape
 
 VIEW_AZIMUTHS_DEG = {
-    "front": 0.0, "front_left": 40.0, "left": 90.0, "rear_left": 140.0,
-    "rear": 180.0, "rear_right": -140.0, "right": -90.0, "front_right": -40.0,
+    "front": 0.0,
+    "front_left": 40.0,
+    "left": 90.0,
+    "rear_left": 140.0,
+    "rear": 180.0,
+    "rear_right": -140.0,
+    "right": -90.0,
+    "front_right": -40.0,
 }
 VIEWS = tuple(VIEW_AZIMUTHS_DEG)
 _VIEW_ZONES = {"front": "front", "rear": "rear", "left": "left", "right": "right"}
@@ -53,18 +60,23 @@ def sample_whole_car_camera(mesh: Mesh, view: str, size_hw: tuple[int, int], rng
     middle = (pixels.min(axis=0) + pixels.max(axis=0)) / 2 - np.array(size_hw[::-1]) / 2
     free = np.maximum(np.array(size_hw[::-1]) - np.ptp(pixels, axis=0), 0) / 2
     wanted = middle - shift * free * 0.8
-    aim = target + (camera.axes[0] * wanted[0] + camera.axes[1] * wanted[1]) / focal_px * float(np.linalg.norm(target - camera.position))
+    aim = target + (camera.axes[0] * wanted[0] + camera.axes[1] * wanted[1]) / focal_px * float(
+        np.linalg.norm(target - camera.position)
+    )
     return PinholeCamera.look_at(camera.position, aim, focal_px, size_hw, roll)
 
 
 def sample_close_up_camera(
-    mesh: Mesh, vehicle: Vehicle, lines: dict[str, list[Shape]], view: str, size_hw: tuple[int, int], rng: np.random.Generator
+    mesh: Mesh,
+    lines: dict[str, list[Shape]],
+    view: str,
+    size_hw: tuple[int, int],
+    rng: np.random.Generator,
 ) -> PinholeCamera:
     """Stand an arm's length or two from a panel line, so that a part of the car fills the photo.
 
     Args:
         mesh: the body.
-        vehicle: its size.
         lines: panel lines of each zone, in the zone's plane.
         view: one of VIEWS; an oblique one looks at either of its two zones.
         size_hw: photo's height and width, pixels.
@@ -158,7 +170,7 @@ def develop(light: np.ndarray, exposure: Exposure) -> np.ndarray:
     y = ((np.arange(height, dtype=np.float32) / height - 0.5) ** 2)[:, None]
     x = ((np.arange(width, dtype=np.float32) / width - 0.5) ** 2)[None]
     shade = (1 - np.float32(2 * exposure.vignette) * (x + y)) * np.float32(exposure.gain)
-    value = light * (shade[..., None] * exposure.balance)
+    value = tint(light * spread(shade), exposure.balance)
     np.clip(value, 0, None, out=value)
     # a filmic shoulder: linear in the shadows, rolls off towards white
     value = cv2.pow(value / (value + np.float32(0.62)) * np.float32(1.45), 1 / 2.05)
@@ -186,8 +198,10 @@ def degrade(picture: np.ndarray, exposure: Exposure, rng: np.random.Generator) -
         cv2.line(kernel, start.tolist(), end.tolist(), 1.0)
         picture = cv2.filter2D(picture, -1, kernel / kernel.sum())
     grain = rng.standard_normal(picture.shape[:2], np.float32)
-    colour_grain = cv2.resize(rng.standard_normal((picture.shape[0] // 2, picture.shape[1] // 2, 3), np.float32), picture.shape[1::-1])
-    picture = picture + (grain[..., None] + colour_grain * 0.6) * np.float32(exposure.noise)
+    colour_grain = cv2.resize(
+        rng.standard_normal((picture.shape[0] // 2, picture.shape[1] // 2, 3), np.float32), picture.shape[1::-1]
+    )
+    picture = picture + (spread(grain) + colour_grain * np.float32(0.6)) * np.float32(exposure.noise)
     image = np.clip(picture + 0.5, 0, 255).astype(np.uint8)
     if exposure.jpeg_quality:
         _, encoded = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, exposure.jpeg_quality])

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from models.renderer.artwork import Shape
 from models.renderer.body import BodySight
-from models.renderer.paint import dot
+from models.renderer.canvas import Canvas
+from models.renderer.pixels import dot
 from models.renderer.raster import SurfaceBuffers
+from models.renderer.shapes import Shape
 from models.structures import DAMAGE_CLASSES
 
 _SUPERSAMPLING = 4
@@ -44,7 +45,9 @@ class Site:
 
     def holds_every_damage(self) -> bool:
         """Whether each damage class finds room here; asked of every photo, damaged or not."""
-        has_run = any(len(run) * _LINE_STEP_M * self._run_scale(zone) > 32 * self.frame_scale for zone, run in self.line_runs)
+        has_run = any(
+            len(run) * _LINE_STEP_M * self._run_scale(zone) > 32 * self.frame_scale for zone, run in self.line_runs
+        )
         return has_run and float(self.depth_px.max()) > 17 * self.frame_scale
 
     def _run_scale(self, zone: str) -> float:
@@ -83,8 +86,13 @@ Shader = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def survey_site(
-    buffers: SurfaceBuffers, sight: BodySight, lines: dict[str, list[Shape]], camera_position: np.ndarray,
-    focal_px: float, hidden: np.ndarray, frame_scale: float,
+    buffers: SurfaceBuffers,
+    sight: BodySight,
+    lines: dict[str, list[Shape]],
+    camera_position: np.ndarray,
+    focal_px: float,
+    hidden: np.ndarray,
+    frame_scale: float,
 ) -> Site:
     """Find where damage can be.
 
@@ -97,7 +105,9 @@ def survey_site(
         hidden: float32 (h, w), opacity of what stands in front of the body.
         frame_scale: photo size relative to 480 x 640.
     """
-    is_paint = (buffers.coverage > 0.99) & (sight.part < 0.02) & (sight.glass < 0.02) & (sight.hole < 0.02) & (hidden < 0.02)
+    is_paint = (
+        (buffers.coverage > 0.99) & (sight.part < 0.02) & (sight.glass < 0.02) & (sight.hole < 0.02) & (hidden < 0.02)
+    )
     away = buffers.position - camera_position.astype(np.float32)
     distance = np.sqrt(dot(away, away))
     # grazing pixels hide more than they show
@@ -108,8 +118,8 @@ def survey_site(
     runs = []
     for zone, seen in sight.zones.items():
         lookup = np.zeros((seen.canvas.size_hw[0] // 2 + 2, seen.canvas.size_hw[1] // 2 + 2), np.uint8)
-        at = (seen.map_xy[seen.is_zone & is_paint & (facing > 0.3)] / 2).astype(np.int32)
-        lookup[at[:, 1], at[:, 0]] = 1
+        at = (seen.map_xy[:, seen.is_zone & is_paint & (facing > 0.3)] / 2).astype(np.int32)
+        lookup[at[1], at[0]] = 1
         lookup = cv2.morphologyEx(lookup, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
         for shape in lines[zone]:
             runs += [(zone, run) for run in _visible_runs(shape.points, seen.canvas, lookup)]
@@ -117,7 +127,7 @@ def survey_site(
     return Site(buffers, sight, is_paint, pixels_per_m, depth, tuple(runs), frame_scale)
 
 
-def _visible_runs(points: np.ndarray, canvas, lookup: np.ndarray) -> list[np.ndarray]:
+def _visible_runs(points: np.ndarray, canvas: Canvas, lookup: np.ndarray) -> list[np.ndarray]:
     lengths = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
     steps = np.arange(0, lengths[-1], _LINE_STEP_M)
     dense = np.stack([np.interp(steps, lengths, column) for column in points.T], axis=1)
@@ -129,7 +139,9 @@ def _visible_runs(points: np.ndarray, canvas, lookup: np.ndarray) -> list[np.nda
     return [dense[a:b] for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a >= 5]
 
 
-def place_damages(kinds: Sequence[str], site: Site, paint_albedo: np.ndarray, shader: Shader, rng: np.random.Generator) -> Effects:
+def place_damages(
+    kinds: Sequence[str], site: Site, paint_albedo: np.ndarray, shader: Shader, rng: np.random.Generator
+) -> Effects:
     """Place damages.
 
     Args:
@@ -190,7 +202,9 @@ def _place_scratch(site: Site, effects: Effects, paint_albedo: np.ndarray, rng: 
     effects.masks[0] |= visible
 
 
-def _draw_scratch(centre: tuple[int, int], pixels_per_m: float, site: Site, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _draw_scratch(
+    centre: tuple[int, int], pixels_per_m: float, site: Site, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Draw one scratch or a bundle: opacity, float32 (h, w), and the pixels it covers, bool (h, w)."""
     height, width = site.is_paint.shape
     strands = 1 if rng.random() < 0.5 else int(rng.integers(2, 7))
@@ -209,21 +223,28 @@ def _draw_scratch(centre: tuple[int, int], pixels_per_m: float, site: Site, rng:
         t = np.linspace(-0.5, 0.5, 40)
         own = length * (1 if strand == 0 else rng.uniform(0.3, 1.0))
         along = t * own + (0 if strand == 0 else rng.normal(0, length * 0.15))
-        across = bend * own * (t**2 - 0.08) + np.cumsum(rng.normal(0, wobble * own / 6, 40)) + (0 if strand == 0 else rng.normal(0, spread))
+        across = (
+            bend * own * (t**2 - 0.08)
+            + np.cumsum(rng.normal(0, wobble * own / 6, 40))
+            + (0 if strand == 0 else rng.normal(0, spread))
+        )
         x = centre[0] + along * np.cos(angle) - across * np.sin(angle) - x0
         y = centre[1] + along * np.sin(angle) + across * np.cos(angle) - y0
         strength = rng.uniform(0.75, 1.0) if strand == 0 else rng.uniform(0.5, 1.0)
         base = widest * (1 if strand == 0 else rng.uniform(0.4, 0.9))
-        skips = np.sin(t * rng.uniform(15, 45) + rng.uniform(0, 6)) > rng.uniform(-1.6, -0.35)
+        # contact comes and goes unevenly along the way
+        contact = np.interp(t, np.linspace(-0.5, 0.5, 12), rng.normal(0, 1, 12)) > rng.uniform(-2.6, -0.5)
         taper = np.clip(np.minimum(t + 0.5, 0.5 - t) * 8, 0.3, 1) * rng.uniform(0.75, 1.15, 40)
         for step in range(39):
-            if not skips[step]:
+            if not contact[step]:
                 continue
             thickness = max(round(base * taper[step] * _SUPERSAMPLING), _SUPERSAMPLING)
             start = (int((x[step] + 0.5) * _SUPERSAMPLING), int((y[step] + 0.5) * _SUPERSAMPLING))
             end = (int((x[step + 1] + 0.5) * _SUPERSAMPLING), int((y[step + 1] + 0.5) * _SUPERSAMPLING))
             cv2.line(fine, start, end, int(255 * strength), thickness)
-            cv2.line(thin, (round(x[step]), round(y[step])), (round(x[step + 1]), round(y[step + 1])), int(255 * strength), 1)
+            cv2.line(
+                thin, (round(x[step]), round(y[step])), (round(x[step + 1]), round(y[step + 1])), int(255 * strength), 1
+            )
     cover = cv2.resize(fine, thin.shape[::-1], interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     # a thin scratch must not vanish between pixels: its middle line is always covered
     middle = thin.astype(np.float32) / 255
@@ -297,22 +318,32 @@ def _place_spacing(site: Site, effects: Effects, rng: np.random.Generator) -> No
     effects.masks[2] |= mask
 
 
-def _draw_gap(site: Site, zone: str, run: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _draw_gap(
+    site: Site, zone: str, run: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Widen a stretch of a panel line: opacity of the gap, brightening of its edge, and the mask; each (h, w)."""
     sight = site.sight.zones[zone]
     scale = min(sight.canvas.scale) / 1.4  # photo pixels per metre on this zone
-    count = min(len(run), max(int(rng.uniform(0.22, 0.8) / _LINE_STEP_M), int(40 * site.frame_scale / scale / _LINE_STEP_M)))
+    count = min(
+        len(run), max(int(rng.uniform(0.22, 0.8) / _LINE_STEP_M), int(40 * site.frame_scale / scale / _LINE_STEP_M))
+    )
     start = int(rng.integers(len(run) - count + 1))
     middle = run[start : start + count]
     t = np.linspace(0, 1, count)
-    shape = np.sin(np.pi * t) ** 0.55 if rng.random() < 0.5 else np.clip(t if rng.random() < 0.5 else 1 - t, 0, 1) ** 0.7
+    shape = (
+        np.sin(np.pi * t) ** 0.55 if rng.random() < 0.5 else np.clip(t if rng.random() < 0.5 else 1 - t, 0, 1) ** 0.7
+    )
     shape = shape * np.clip(np.minimum(t, 1 - t) * 12, 0, 1)
     widest = max(rng.uniform(0.012, 0.028), rng.uniform(3.4, 5.0) * site.frame_scale / scale)
     lip = max(rng.uniform(0.006, 0.012), 1.5 * site.frame_scale / scale)
     tangent = np.gradient(middle, axis=0)
     kernel = np.ones(9) / 9
-    tangent = np.stack([np.convolve(np.pad(column, 4, mode="edge"), kernel, mode="valid") for column in tangent.T], axis=1)
-    sideways = np.stack([-tangent[:, 1], tangent[:, 0]], axis=1) / np.maximum(np.linalg.norm(tangent, axis=1, keepdims=True), 1e-9)
+    tangent = np.stack(
+        [np.convolve(np.pad(column, 4, mode="edge"), kernel, mode="valid") for column in tangent.T], axis=1
+    )
+    sideways = np.stack([-tangent[:, 1], tangent[:, 0]], axis=1) / np.maximum(
+        np.linalg.norm(tangent, axis=1, keepdims=True), 1e-9
+    )
     sideways *= 1.0 if rng.random() < 0.5 else -1.0
     wide = (widest * shape)[:, None] * sideways
     outer, inner = middle + wide * 0.8, middle - wide * 0.2

@@ -61,7 +61,9 @@ def render_dataset(
         vehicle_seed = int(np.random.SeedSequence([seed, 1, vehicle]).generate_state(1)[0])
         photo_seed = int(np.random.SeedSequence([seed, 2, number]).generate_state(1)[0])
         first = int(np.random.default_rng(vehicle_seed).integers(len(VIEWS)))
-        view = VIEWS[(first + 3 * turn) % len(VIEWS)]  # 3 is prime to the eight views: none repeats before all were seen
+        view = VIEWS[
+            (first + 3 * turn) % len(VIEWS)
+        ]  # 3 is prime to the eight views: none repeats before all were seen
         photo = render_photo(photo_seed, size_hw=size_hw, view=view, vehicle_seed=vehicle_seed)
         image_id = f"{seed:04d}_{number:06d}.jpg"
         save_jpeg(images_dir / image_id, photo.image)

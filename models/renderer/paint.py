@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.renderer.car import Vehicle
+from models.renderer.pixels import dot, spread, tint
 from models.renderer.surroundings import Surroundings
 
 
@@ -23,12 +24,9 @@ class Light:
     facing: np.ndarray
 
 
-def dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Scalar product over the last axis: float32 (h, w)."""
-    return np.einsum("hwc,hwc->hw", a, b)
-
-
-def light_surface(position: np.ndarray, normal: np.ndarray, camera_position: np.ndarray, surroundings: Surroundings) -> Light:
+def light_surface(
+    position: np.ndarray, normal: np.ndarray, camera_position: np.ndarray, surroundings: Surroundings
+) -> Light:
     """Light a surface.
 
     Args:
@@ -40,23 +38,26 @@ def light_surface(position: np.ndarray, normal: np.ndarray, camera_position: np.
     Returns:
         Light at every point.
     """
-    away = position - camera_position.astype(np.float32)
-    away /= np.sqrt(np.maximum(dot(away, away), 1e-9))[..., None]
+    sun_direction = surroundings.sun_direction
+    height, width = position.shape[:2]
+    away = (position.reshape(height, -1) - np.tile(camera_position.astype(np.float32), width)).reshape(position.shape)
+    away /= spread(np.sqrt(np.maximum(dot(away, away), 1e-9)))
     facing = -dot(away, normal)
-    mirror = normal * (2 * facing)[..., None]
+    mirror = normal * spread(2 * facing)
     mirror += away
     facing = np.clip(facing, 0, 1)
-    upward = (normal[..., 2:] + 1) / 2
+    rise, z = np.ascontiguousarray(normal[..., 2]), np.ascontiguousarray(position[..., 2])
+    upward = (rise + 1) / 2
     # the ground close to the sill lies in the car's own shadow
-    shelter = np.clip(0.35 + position[..., 2:] * 0.9, 0.35, 1)
+    shelter = np.clip(0.35 + z * np.float32(0.9), 0.35, 1)
     ambient = 0.6 + 0.4 * shelter
-    sun = np.clip(normal @ surroundings.sun_direction, 0, 1)[..., None]
-    falling = (upward * ambient) * surroundings.sky_light
-    falling += ((1 - upward) * shelter * ambient) * surroundings.ground_light
-    falling += sun * surroundings.sun_colour
-    mirrored = surroundings.look_up(mirror)
-    mirrored *= np.where(mirror[..., 2:] < 0, 0.45 + 0.55 * np.clip(position[..., 2:] / 0.9, 0, 1), np.float32(1))
-    highlight = np.clip(mirror @ surroundings.sun_direction, 0, 1)
+    falling = tint(spread(upward * ambient), surroundings.sky_light)
+    falling += tint(spread((1 - upward) * shelter * ambient), surroundings.ground_light)
+    falling += tint(spread(np.clip(dot(normal, sun_direction), 0, 1)), surroundings.sun_colour)
+    mirrored = surroundings.look_up(mirror, is_mirrored=True)
+    dimmed = 0.45 + 0.55 * np.clip(z / np.float32(0.9), 0, 1)
+    mirrored *= spread(np.where(mirror[..., 2] < 0, dimmed, np.float32(1)))
+    highlight = np.clip(dot(mirror, sun_direction), 0, 1)
     rows, columns = np.nonzero(highlight > 0.96)
     mirrored[rows, columns] += (highlight[rows, columns] ** 220)[:, None] * (9 * surroundings.sun_colour)
     return Light(falling, mirrored, facing)
@@ -80,14 +81,15 @@ def paint_colour(vehicle: Vehicle, light: Light, flakes: np.ndarray) -> np.ndarr
     Returns:
         float32 (h, w, 3), linear RGB.
     """
-    albedo = np.array(vehicle.albedo, np.float32)
-    mirrored_share = fresnel(light.facing, 0.095)[..., None]
-    colour = light.falling * albedo
+    mirrored_share = fresnel(light.facing, 0.095)
     if vehicle.is_metallic:
-        colour *= (0.55 + 0.6 * light.facing + 0.07 * flakes)[..., None]
-        colour += (0.10 * light.facing)[..., None] * albedo * light.mirrored
-    colour *= 1 - mirrored_share
-    colour += mirrored_share * light.mirrored
+        body = light.falling * spread(0.55 + 0.6 * light.facing + np.float32(0.07) * flakes)
+        body += light.mirrored * spread(np.float32(0.10) * light.facing)
+    else:
+        body = light.falling
+    colour = tint(body, vehicle.albedo)
+    colour *= spread(1 - mirrored_share)
+    colour += spread(mirrored_share) * light.mirrored
     return colour
 
 
@@ -101,15 +103,19 @@ def glass_colour(light: Light, position: np.ndarray) -> np.ndarray:
     Returns:
         float32 (h, w, 3), linear RGB.
     """
-    share = fresnel(light.facing, 0.13)[..., None]
-    inside = light.falling * 0.035
+    share = fresnel(light.facing, 0.13)
+    x, z = np.ascontiguousarray(position[..., 0]), np.ascontiguousarray(position[..., 2])
     # seats and headrests: soft darker columns in the lower half of the windows
-    seats = np.clip(np.cos(position[..., 0] * 5.2) * 1.8 - 0.4, 0, 1) * np.clip((1.28 - position[..., 2]) * 6, 0, 1)
-    inside *= (1.25 - 0.9 * seats)[..., None]
-    return inside * (1 - share) + share * light.mirrored
+    seats = np.clip(np.cos(x * np.float32(5.2)) * 1.8 - 0.4, 0, 1) * np.clip((1.28 - z) * 6, 0, 1)
+    inside = light.falling * spread((1.25 - 0.9 * seats) * (1 - share) * np.float32(0.035))
+    inside += spread(share) * light.mirrored
+    return inside
 
 
 def part_colour(albedo: np.ndarray, light: Light) -> np.ndarray:
     """Colour of lamps, trim and plates; float32 (h, w, 3), linear RGB, for albedo float32 (h, w, 3)."""
-    share = (fresnel(light.facing, 0.045) * 0.7)[..., None]
-    return albedo * light.falling * 1.05 * (1 - share) + share * light.mirrored
+    share = fresnel(light.facing, 0.045) * np.float32(0.7)
+    colour = albedo * light.falling
+    colour *= spread(1.05 * (1 - share))
+    colour += spread(share) * light.mirrored
+    return colour

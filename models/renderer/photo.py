@@ -8,12 +8,19 @@ import numpy as np
 
 from models.renderer.body import BodySight, draw_zones, panel_lines, sight_body
 from models.renderer.camera import (
-    VIEWS, Exposure, degrade, develop, sample_close_up_camera, sample_exposure, sample_whole_car_camera,
+    VIEWS,
+    Exposure,
+    degrade,
+    develop,
+    sample_close_up_camera,
+    sample_exposure,
+    sample_whole_car_camera,
 )
 from models.renderer.car import Vehicle, build_mesh, sample_vehicle
 from models.renderer.clutter import Clutter, sample_clutter
 from models.renderer.damage import Effects, Site, place_damages, survey_site
 from models.renderer.paint import Light, glass_colour, light_surface, paint_colour, part_colour
+from models.renderer.pixels import blend, spread
 from models.renderer.raster import PinholeCamera, SurfaceBuffers, rasterise_mesh
 from models.renderer.scene import paint_background
 from models.renderer.surroundings import Surroundings, sample_surroundings
@@ -23,8 +30,18 @@ from models.structures import CLASS_IDS, DAMAGE_CLASSES, trace_polygon
 _MIN_SIDE_PX = 96
 _CAMERA_TRIES = 24
 # one stream of random numbers a purpose: asking for damage changes nothing but the damage
-_STREAMS = {"choice": 11, "surroundings": 12, "camera": 13, "background": 14, "gear": 15, "clutter": 16, "damage": 17,
-            "exposure": 18, "sensor": 19, "flakes": 20}
+_STREAMS = {
+    "choice": 11,
+    "surroundings": 12,
+    "camera": 13,
+    "background": 14,
+    "gear": 15,
+    "clutter": 16,
+    "damage": 17,
+    "exposure": 18,
+    "sensor": 19,
+    "flakes": 20,
+}
 
 
 @dataclass(frozen=True)
@@ -156,12 +173,11 @@ def compose_photo(
 
     effects = place_damages(kinds, site, np.array(vehicle.albedo), shade, _stream(seed, "damage"))
     coverage, sight = site.buffers.coverage, site.sight
-    picture[window] *= (1 - coverage * sight.hole)[..., None]
+    picture[window] *= spread(1 - coverage * sight.hole)
     gear.compose(picture)
     light = light_surface(site.buffers.position, effects.normal, camera.position, surroundings)
     body = _shade_body(vehicle, light, site.buffers, sight, effects, clutter, flakes)
-    opacity = (coverage * (1 - sight.hole))[..., None]
-    picture[window] += (body - picture[window]) * opacity
+    blend(picture[window], body, coverage * (1 - sight.hole))
     mirrors.compose(picture)
 
     masks = np.zeros((len(DAMAGE_CLASSES), height, width), bool)
@@ -184,11 +200,13 @@ def trace_regions(masks: np.ndarray) -> tuple[RenderedRegion, ...]:
     """
     regions = []
     for class_name, mask in zip(DAMAGE_CLASSES, masks, strict=True):
+        if not mask.any():
+            continue
         count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
         for label in sorted(range(1, count), key=lambda n: -stats[n, cv2.CC_STAT_AREA]):
             left, top, wide, high, _ = stats[label]
             patch = labels[top : top + high, left : left + wide] == label
-            border = trace_polygon(patch) + [left, top]
+            border = trace_polygon(patch) + np.array([left, top])
             regions.append(RenderedRegion(CLASS_IDS[class_name], tuple((int(x), int(y)) for x, y in border)))
     return tuple(regions)
 
@@ -211,7 +229,12 @@ def _repeat_kinds(damages: Sequence[str], rng: np.random.Generator) -> list[str]
 
 
 def _find_site(
-    vehicle: Vehicle, surroundings: Surroundings, view: str, is_close_up: bool, size_hw: tuple[int, int], rng: np.random.Generator
+    vehicle: Vehicle,
+    surroundings: Surroundings,
+    view: str,
+    is_close_up: bool,
+    size_hw: tuple[int, int],
+    rng: np.random.Generator,
 ) -> tuple[PinholeCamera, Site, Overlay]:
     """Take the first camera whose photo has room for every damage class, whether or not damage is asked for."""
     mesh, shapes = build_mesh(vehicle), draw_zones(vehicle)
@@ -219,13 +242,13 @@ def _find_site(
     frame_scale = min(size_hw[0] / 480, size_hw[1] / 640)
     for number in range(_CAMERA_TRIES):
         if is_close_up and number < _CAMERA_TRIES - 1:
-            camera = sample_close_up_camera(mesh, vehicle, lines, view, size_hw, rng)
+            camera = sample_close_up_camera(mesh, lines, view, size_hw, rng)
         else:
             camera = sample_whole_car_camera(mesh, view, size_hw, rng)
         buffers = rasterise_mesh(mesh, camera)
         if buffers is None or (is_close_up and buffers.coverage.sum() < 0.45 * size_hw[0] * size_hw[1]):
             continue
-        sight = sight_body(buffers, shapes, camera.position)
+        sight = sight_body(buffers, shapes)
         mirrors = Overlay(camera)
         draw_mirrors(mirrors, vehicle, camera, surroundings, buffers)
         x0, y0, x1, y1 = buffers.window_xyxy
@@ -237,23 +260,28 @@ def _find_site(
 
 
 def _shade_body(
-    vehicle: Vehicle, light: Light, buffers: SurfaceBuffers, sight: BodySight, effects: Effects, clutter: Clutter, flakes: np.ndarray
+    vehicle: Vehicle,
+    light: Light,
+    buffers: SurfaceBuffers,
+    sight: BodySight,
+    effects: Effects,
+    clutter: Clutter,
+    flakes: np.ndarray,
 ) -> np.ndarray:
     """Paint, dirt, damage, parts and glass, from below to above: float32 (h, w, 3), linear RGB."""
     body = paint_colour(vehicle, light, flakes)
-    seam = sight.line[..., None]
-    below = np.roll(sight.line, 1, axis=0)[..., None]
-    body += (0.16 * below * (1 - seam)) * light.mirrored
-    body *= 1 - 0.82 * seam
-    scratch = effects.scratch[..., None]
-    body += (effects.scratch_albedo * light.falling * 1.15 - body) * scratch
-    edge = effects.edge[..., None]
-    body *= 1 + np.minimum(edge, 0)
-    body += np.maximum(edge, 0) * (0.25 * light.mirrored + 0.5 * body)
-    body *= 1 - 0.96 * effects.gap[..., None]
-    body += (part_colour(sight.part_albedo, light) - body) * sight.part[..., None]
-    body += (clutter.albedo * light.falling - body) * clutter.opacity[..., None]
-    body += (glass_colour(light, buffers.position) - body) * sight.glass[..., None]
+    below = np.roll(sight.line, 1, axis=0)
+    body += spread(np.float32(0.16) * below * (1 - sight.line)) * light.mirrored
+    body *= spread(1 - np.float32(0.82) * sight.line)
+    if effects.masks[0].any():
+        blend(body, effects.scratch_albedo * light.falling * np.float32(1.15), effects.scratch)
+    if effects.masks[2].any():
+        body *= spread(1 + np.minimum(effects.edge, 0))
+        body += spread(np.maximum(effects.edge, 0)) * (np.float32(0.25) * light.mirrored + np.float32(0.5) * body)
+        body *= spread(1 - np.float32(0.96) * effects.gap)
+    blend(body, part_colour(sight.part_albedo, light), sight.part)
+    blend(body, clutter.albedo * light.falling, clutter.opacity)
+    blend(body, glass_colour(light, buffers.position), sight.glass)
     return body
 
 

@@ -28,7 +28,9 @@ class PinholeCamera:
     size_hw: tuple[int, int]
 
     @classmethod
-    def look_at(cls, position, target, focal_px: float, size_hw: tuple[int, int], roll_rad: float = 0.0) -> "PinholeCamera":
+    def look_at(
+        cls, position, target, focal_px: float, size_hw: tuple[int, int], roll_rad: float = 0.0
+    ) -> "PinholeCamera":
         """Aim a camera.
 
         Args:
@@ -127,20 +129,23 @@ def rasterise_mesh(mesh: Mesh, camera: PinholeCamera) -> SurfaceBuffers | None:
     gradient = np.linalg.solve(matrix, attributes[:, 1:] - attributes[:, :1])  # (C, 2, 6)
     start = corners[chosen, 0] - [x0, y0]
     offset = attributes[:, 0] - np.einsum("ck,cka->ca", start, gradient)
-    is_seen = ids >= 0
-    rows, columns = np.nonzero(is_seen)
-    flat = ids[is_seen]
-    table = np.concatenate([gradient[:, 0], gradient[:, 1], offset], axis=1).astype(np.float32)  # (C, 18)
-    picked = table[flat]
-    values = picked[:, :6] * columns[:, None].astype(np.float32)
-    values += picked[:, 6:12] * rows[:, None].astype(np.float32)
-    values += picked[:, 12:]
-    values[:, 3:] /= np.maximum(np.sqrt(np.einsum("na,na->n", values[:, 3:], values[:, 3:]))[:, None], 1e-6)
-    position, normal = (np.zeros((*ids.shape, 3), np.float32) for _ in range(2))
-    position[is_seen], normal[is_seen] = values[:, :3], values[:, 3:]
+    # one row more, all zero, for pixels that see no triangle
+    table = np.zeros((18, len(chosen) + 1), np.float32)
+    table[:, :-1] = np.concatenate([gradient[:, 0], gradient[:, 1], offset], axis=1).T
+    ids[ids < 0] = len(chosen)
+    columns = np.arange(ids.shape[1], dtype=np.float32)[None]
+    rows = np.arange(ids.shape[0], dtype=np.float32)[:, None]
+    planes = []
+    for attribute in range(6):
+        plane = np.take(table[attribute], ids) * columns
+        plane += np.take(table[attribute + 6], ids) * rows
+        plane += np.take(table[attribute + 12], ids)
+        planes.append(plane)
+    length = np.sqrt(planes[3] ** 2 + planes[4] ** 2 + planes[5] ** 2)
+    scale = 1 / np.maximum(length, 1e-6)
     return SurfaceBuffers(
         (int(x0), int(y0), int(x1), int(y1)),
         coverage,
-        position,
-        normal,
+        cv2.merge(planes[:3]),
+        cv2.merge([plane * scale for plane in planes[3:]]),
     )

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from models.renderer.car import Vehicle
-from models.renderer.paint import dot
+from models.renderer.pixels import blend, dot, spread, tint
 from models.renderer.raster import PinholeCamera
 from models.renderer.surroundings import Surroundings, noise_field
 
@@ -27,7 +27,7 @@ def paint_background(
         float32 (H, W, 3), linear RGB.
     """
     rays = camera.rays()
-    rays /= np.sqrt(dot(rays, rays))[..., None]
+    rays /= spread(np.sqrt(dot(rays, rays)))
     image = surroundings.look_up(rays)
     tile = _ground_tile(rng)
     stripes = _stripes(rng, surroundings)
@@ -69,27 +69,26 @@ def _paint_ground(image, rays, falls, camera, surroundings, vehicle, tile, strip
         return
     first = int(rows[0])
     part = rays[first:]
-    distance = np.float32(camera.position[2]) / np.maximum(-part[..., 2], 0.004)
-    x = np.float32(camera.position[0]) + part[..., 0] * distance
-    y = np.float32(camera.position[1]) + part[..., 1] * distance
+    ray_x, ray_y, ray_z = cv2.split(part)
+    distance = np.float32(camera.position[2]) / np.maximum(-ray_z, 0.004)
+    x = np.float32(camera.position[0]) + ray_x * distance
+    y = np.float32(camera.position[1]) + ray_y * distance
     pixels_per_m = np.float32(_TILE_PX / _TILE_M)
     texture = cv2.remap(tile, x * pixels_per_m, y * pixels_per_m, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
     fade = np.clip(9.0 / np.maximum(distance, 1e-3), 0, 1)
     texture = 1 + (texture - 1) * fade
     light = _ground_light(x, y, surroundings, vehicle)
-    ground = surroundings.ground_colour * texture[..., None]
+    ground = tint(spread(texture), surroundings.ground_colour)
     spacing, offset, angle, has_stripes, brightness = stripes
     if has_stripes:
         across = (y + x * np.float32(angle) + np.float32(spacing / 2 + offset)) % np.float32(spacing)
         soft = np.float32(0.0025) * distance + np.float32(0.004)
         stripe = np.clip((0.06 - np.abs(across - 0.06)) / soft + 0.5, 0, 1) * (np.abs(x) < 2.9) * fade
-        worn = np.clip(texture * 1.1, 0, 1)[..., None]
-        ground += (np.float32(brightness) - ground) * (stripe[..., None] * worn)
+        blend(ground, np.full_like(ground, brightness), stripe * np.clip(texture * np.float32(1.1), 0, 1))
     ground *= light
     # far ground melts into the panorama's own
-    haze = np.clip((distance - 12) / 50, 0, 1)[..., None]
-    ground += (image[first:] - ground) * haze
-    np.copyto(image[first:], ground, where=falls[first:, :, None])
+    opacity = (1 - np.clip((distance - 12) / 50, 0, 1)) * falls[first:]
+    blend(image[first:], ground, opacity)
 
 
 def _ground_light(x: np.ndarray, y: np.ndarray, surroundings: Surroundings, vehicle: Vehicle) -> np.ndarray:
@@ -102,23 +101,34 @@ def _ground_light(x: np.ndarray, y: np.ndarray, surroundings: Surroundings, vehi
         return np.sqrt(np.maximum(dx, 0) ** 2 + np.maximum(dy, 0) ** 2) + np.minimum(np.maximum(dx, dy), 0) - 0.25
 
     under = outside_m(small_x, small_y)
-    ambient = 1 - 0.93 / (1 + np.exp(np.clip((under - 0.02) / 0.16, -30, 30))) - 0.22 * np.exp(-np.clip(under, 0, None) / 0.5)
+    ambient = (
+        1 - 0.93 / (1 + np.exp(np.clip((under - 0.02) / 0.16, -30, 30))) - 0.22 * np.exp(-np.clip(under, 0, None) / 0.5)
+    )
     sun = surroundings.sun_direction
     shadow = np.zeros_like(under)
     for height in (0.25, 0.6, 0.95, 1.3):
         shift = height / max(sun[2], 0.2)
         shrink = 0.25 if height > 1 else 0.0
-        shadow = np.maximum(shadow, np.clip(0.5 - (outside_m(small_x + sun[0] * shift, small_y + sun[1] * shift) + shrink) / 0.18, 0, 1))
+        shadow = np.maximum(
+            shadow, np.clip(0.5 - (outside_m(small_x + sun[0] * shift, small_y + sun[1] * shift) + shrink) / 0.18, 0, 1)
+        )
     shadow = np.maximum(shadow, np.clip(0.5 - under / 0.2, 0, 1))
-    light = np.clip(ambient, 0.04, 1)[..., None] * surroundings.sky_light + (1 - shadow)[..., None] * surroundings.sun_colour * sun[2]
-    return cv2.resize(light.astype(np.float32), x.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    light = tint(spread(np.clip(ambient, 0.04, 1).astype(np.float32)), surroundings.sky_light)
+    light += tint(spread((1 - shadow).astype(np.float32)), surroundings.sun_colour * sun[2])
+    return cv2.resize(light, x.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def _wall_tile(rng: np.random.Generator) -> np.ndarray:
     """Texture of a wall, float32 (T, T, 3), linear RGB; one tile is _TILE_M wide."""
     size = (_TILE_PX, _TILE_PX)
-    tint = np.array([[0.5, 0.48, 0.44], [0.28, 0.12, 0.08], [0.30, 0.31, 0.31], [0.62, 0.60, 0.55], [0.20, 0.25, 0.30]])[rng.integers(5)]
-    grey = 1 + noise_field(rng, size, 4, 4) * np.float32(rng.uniform(0.05, 0.2)) + rng.standard_normal(size, np.float32) * 0.04
+    tint = np.array(
+        [[0.5, 0.48, 0.44], [0.28, 0.12, 0.08], [0.30, 0.31, 0.31], [0.62, 0.60, 0.55], [0.20, 0.25, 0.30]]
+    )[rng.integers(5)]
+    grey = (
+        1
+        + noise_field(rng, size, 4, 4) * np.float32(rng.uniform(0.05, 0.2))
+        + rng.standard_normal(size, np.float32) * 0.04
+    )
     kind = rng.random()
     if kind < 0.4:  # bricks
         high, wide = 7, 20
@@ -142,15 +152,19 @@ def _paint_wall(image, rays, camera, surroundings, distance_m: float, turn_rad: 
     away = -camera.position[:2] / np.linalg.norm(camera.position[:2])
     cos, sin = np.cos(turn_rad), np.sin(turn_rad)
     normal = np.array([cos * away[0] - sin * away[1], sin * away[0] + cos * away[1]], np.float32)
-    approach = rays[..., 0] * normal[0] + rays[..., 1] * normal[1]
+    ray_x, ray_y, ray_z = cv2.split(rays)
+    approach = ray_x * normal[0] + ray_y * normal[1]
     gap = np.float32(distance_m - camera.position[:2] @ normal)
     reach = gap / np.maximum(approach, 1e-3)
-    z = np.float32(camera.position[2]) + rays[..., 2] * reach
-    along = np.float32(camera.position[:2] @ np.array([-normal[1], normal[0]])) + (rays[..., 1] * normal[0] - rays[..., 0] * normal[1]) * reach
+    z = np.float32(camera.position[2]) + ray_z * reach
+    along = (
+        np.float32(camera.position[:2] @ np.array([-normal[1], normal[0]]))
+        + (ray_y * normal[0] - ray_x * normal[1]) * reach
+    )
     is_wall = (approach > 1e-3) & (z > 0) & (z < 6.0)
     scale = np.float32(_TILE_PX / _TILE_M)
     colour = cv2.remap(tile, along * scale, -z * scale, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
     facing = max(float(-(normal @ surroundings.sun_direction[:2])), 0.0)
     low = 0.55 + 0.45 * np.clip(z / 0.8, 0, 1)
     light = surroundings.sky_light * 0.7 + surroundings.sun_colour * facing + surroundings.ground_light * 0.4
-    np.copyto(image, (colour * low[..., None] * light).astype(np.float32), where=is_wall[..., None])
+    blend(image, tint(colour, light), (low * is_wall).astype(np.float32))

@@ -20,6 +20,7 @@ class Surroundings:
     Attributes:
         place: one of PLACES.
         panorama: uint8 (R, A, 3), square root of linear RGB.
+        mirrored: uint8 (R, A, 3), the panorama as paint mirrors it, a little soft.
         sun_direction: float32 (3,), unit, towards the sun or the strongest lamp.
         sun_colour: float32 (3,), linear RGB.
         sky_light, ground_light: float32 (3,), linear RGB falling from above and from below.
@@ -28,17 +29,19 @@ class Surroundings:
 
     place: str
     panorama: np.ndarray
+    mirrored: np.ndarray
     sun_direction: np.ndarray
     sun_colour: np.ndarray
     sky_light: np.ndarray
     ground_light: np.ndarray
     ground_colour: np.ndarray
 
-    def look_up(self, directions: np.ndarray) -> np.ndarray:
+    def look_up(self, directions: np.ndarray, *, is_mirrored: bool = False) -> np.ndarray:
         """Light that comes from directions.
 
         Args:
             directions: float32 (h, w, 3), car frame, unit.
+            is_mirrored: as paint or glass mirrors it.
 
         Returns:
             float32 (h, w, 3), linear RGB.
@@ -46,9 +49,10 @@ class Surroundings:
         rows, columns = self.panorama.shape[:2]
         azimuth = cv2.phase(np.ascontiguousarray(directions[..., 0]), np.ascontiguousarray(directions[..., 1]))
         map_x = azimuth.reshape(directions.shape[:2]) * np.float32(columns / (2 * np.pi))
-        rise = directions[..., 2]
-        map_y = rows / 2 - np.sign(rise) * np.sqrt(np.abs(rise)) * np.float32(rows / 2 - 1)
-        seen = cv2.remap(self.panorama, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+        rise = np.ascontiguousarray(directions[..., 2])
+        map_y = np.float32(rows / 2) - np.copysign(np.sqrt(np.abs(rise)), rise) * np.float32(rows / 2 - 1)
+        panorama = self.mirrored if is_mirrored else self.panorama
+        seen = cv2.remap(panorama, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
         return cv2.LUT(seen, DECODE)
 
 
@@ -93,16 +97,26 @@ def sample_surroundings(rng: np.random.Generator) -> Surroundings:
     if place == "field":
         ground_colour = np.array([0.20, 0.17, 0.12]) * rng.uniform(0.6, 1.4)
     sun_azimuth, sun_height = rng.uniform(0, 2 * np.pi), rng.uniform(0.25, 0.85)
-    sun_direction = np.array([np.cos(sun_azimuth) * np.sqrt(1 - sun_height**2), np.sin(sun_azimuth) * np.sqrt(1 - sun_height**2), sun_height])
+    sun_direction = np.array(
+        [np.cos(sun_azimuth) * np.sqrt(1 - sun_height**2), np.sin(sun_azimuth) * np.sqrt(1 - sun_height**2), sun_height]
+    )
     sun_colour = np.array([1.0, 0.93, 0.82]) * (1 - overcast) ** 1.3 * brightness * 1.1
-    panorama = _sky_and_ground(rng, zenith * brightness, low_sky * brightness, ground_colour * brightness * 1.1, overcast)
+    panorama = _sky_and_ground(
+        rng, zenith * brightness, low_sky * brightness, ground_colour * brightness * 1.1, overcast
+    )
     if sun_colour[0] > 0.15:
         _draw_glow(panorama, sun_azimuth, sun_height, sun_colour)
     _draw_skyline(rng, panorama, place, low_sky * brightness)
     sky_light = (0.15 * zenith + 0.20 * low_sky + 0.65 * low_sky.mean()) * brightness * 0.75
     return Surroundings(
-        place, panorama, sun_direction.astype(np.float32), sun_colour.astype(np.float32), sky_light.astype(np.float32),
-        (ground_colour * (sky_light + sun_colour * sun_height) * 0.9 + 0.02).astype(np.float32), ground_colour.astype(np.float32),
+        place,
+        panorama,
+        _soften(panorama),
+        sun_direction.astype(np.float32),
+        sun_colour.astype(np.float32),
+        sky_light.astype(np.float32),
+        (ground_colour * (sky_light + sun_colour * sun_height) * 0.9 + 0.02).astype(np.float32),
+        ground_colour.astype(np.float32),
     )
 
 
@@ -116,7 +130,11 @@ def _sky_and_ground(rng, zenith, low_sky, ground, overcast: float) -> np.ndarray
     share = np.linspace(1, -1, rows)
     sine = np.sign(share) * share**2
     up = np.clip(sine, 0, 1)[:, None] ** 0.55
-    column = np.where(sine[:, None] > 0, low_sky * (1 - up) + zenith * up, ground * (0.55 + 0.75 * (1 - np.clip(-sine[:, None], 0, 1)) ** 3))
+    column = np.where(
+        sine[:, None] > 0,
+        low_sky * (1 - up) + zenith * up,
+        ground * (0.55 + 0.75 * (1 - np.clip(-sine[:, None], 0, 1)) ** 3),
+    )
     sky = np.repeat(_encode(column).astype(np.float32)[:, None], columns, axis=1)
     clouds = np.clip(noise_field(rng, _SIZE_HW, 9) * 1.2 - 0.15 + 0.4 * overcast, 0, 1)
     clouds[rows // 2 :] = 0
@@ -130,7 +148,9 @@ def _draw_glow(panorama: np.ndarray, azimuth: float, sine: float, colour: np.nda
     x = np.arange(columns, dtype=np.float32) - azimuth / (2 * np.pi) * columns
     x -= np.round(x / columns) * columns
     y = np.arange(rows, dtype=np.float32) - np.float32(_rows_of(sine))
-    glow = np.exp(-(y[:, None] / 16) ** 2 - (x[None] / 30) ** 2) + 0.35 * np.exp(-(y[:, None] / 60) ** 2 - (x[None] / 110) ** 2)
+    glow = np.exp(-((y[:, None] / 16) ** 2) - (x[None] / 30) ** 2) + 0.35 * np.exp(
+        -((y[:, None] / 60) ** 2) - (x[None] / 110) ** 2
+    )
     np.copyto(panorama, np.clip(panorama + glow[..., None] * (_encode(colour * 1.5) * 0.8), 0, 255).astype(np.uint8))
 
 
@@ -159,7 +179,9 @@ def _draw_skyline(rng: np.random.Generator, panorama: np.ndarray, place: str, lo
         outline = np.concatenate([np.stack([np.arange(columns), ridge], 1), [[columns, horizon], [0, horizon]]])
         overlay = panorama.copy()
         cv2.fillPoly(overlay, [outline.astype(np.int32)], _encode(leaves).tolist())
-        speckle = (rng.normal(0, 17, (horizon, columns)) + 24 * noise_field(rng, (horizon, columns), 60, 2)).astype(np.float32)
+        speckle = (rng.normal(0, 17, (horizon, columns)) + 24 * noise_field(rng, (horizon, columns), 60, 2)).astype(
+            np.float32
+        )
         speckle = cv2.GaussianBlur(speckle, (0, 0), 1.1)[..., None] * 1.5
         changed = (overlay[:horizon] != panorama[:horizon]).any(axis=-1, keepdims=True)
         keep = noise_field(rng, (2, columns), 12, 2)[0] > rng.uniform(-0.9, 0.2)
@@ -168,9 +190,21 @@ def _draw_skyline(rng: np.random.Generator, panorama: np.ndarray, place: str, lo
     for _ in range(int(rng.integers(0, 9)) if place != "field" else 0):  # other cars, far away
         at, width = int(rng.integers(0, columns)), int(rng.integers(26, 60))
         top = int(_rows_of(rng.uniform(0.004, 0.012)))
-        colour = _encode(np.array([0.3, 0.3, 0.32]) * rng.uniform(0.05, 2.2) * rng.uniform(0.8, 1.2, 3) * light).tolist()
+        colour = _encode(
+            np.array([0.3, 0.3, 0.32]) * rng.uniform(0.05, 2.2) * rng.uniform(0.8, 1.2, 3) * light
+        ).tolist()
         cv2.rectangle(panorama, (at, top), (at + width, int(_rows_of(-0.035))), colour, -1)
-        cv2.rectangle(panorama, (at + width // 5, top - 9), (at + width * 4 // 5, top), _encode(np.full(3, 0.06) * light).tolist(), -1)
+        cv2.rectangle(
+            panorama,
+            (at + width // 5, top - 9),
+            (at + width * 4 // 5, top),
+            _encode(np.full(3, 0.06) * light).tolist(),
+            -1,
+        )
+
+
+def _soften(panorama: np.ndarray) -> np.ndarray:
+    return cv2.GaussianBlur(panorama, (0, 0), 2.2)
 
 
 def _sample_garage(rng: np.random.Generator) -> Surroundings:
@@ -182,15 +216,32 @@ def _sample_garage(rng: np.random.Generator) -> Surroundings:
     panorama = _sky_and_ground(rng, ceiling, wall, floor_colour * brightness * warm * 0.8, 0.0)
     for _ in range(int(rng.integers(3, 8))):  # pillars, doors
         at, width = int(rng.integers(0, columns)), int(rng.integers(12, 70))
-        cv2.rectangle(panorama, (at, int(_rows_of(0.5))), (at + width, rows // 2 + 6), _encode(wall * rng.uniform(0.3, 1.6)).tolist(), -1)
+        cv2.rectangle(
+            panorama,
+            (at, int(_rows_of(0.5))),
+            (at + width, rows // 2 + 6),
+            _encode(wall * rng.uniform(0.3, 1.6)).tolist(),
+            -1,
+        )
     for _ in range(int(rng.integers(4, 11))):  # lamp strips
         at, length, height = int(rng.integers(0, columns)), int(rng.integers(25, 130)), rng.uniform(0.25, 0.9)
         top = int(_rows_of(height))
-        cv2.rectangle(panorama, (at, top), (at + length, top + int(rng.integers(3, 9))), _encode(warm * 1.5 * max(brightness, 0.6)).tolist(), -1)
+        cv2.rectangle(
+            panorama,
+            (at, top),
+            (at + length, top + int(rng.integers(3, 9))),
+            _encode(warm * 1.5 * max(brightness, 0.6)).tolist(),
+            -1,
+        )
     panorama = cv2.GaussianBlur(panorama, (0, 0), 1.2)
     azimuth = rng.uniform(0, 2 * np.pi)
     return Surroundings(
-        "garage", panorama, np.array([0.35 * np.cos(azimuth), 0.35 * np.sin(azimuth), 0.937], np.float32),
-        (warm * 0.25 * brightness).astype(np.float32), (warm * 0.55 * brightness).astype(np.float32),
-        (floor_colour * brightness * 0.5 + 0.01).astype(np.float32), floor_colour.astype(np.float32),
+        "garage",
+        panorama,
+        _soften(panorama),
+        np.array([0.35 * np.cos(azimuth), 0.35 * np.sin(azimuth), 0.937], np.float32),
+        (warm * 0.25 * brightness).astype(np.float32),
+        (warm * 0.55 * brightness).astype(np.float32),
+        (floor_colour * brightness * 0.5 + 0.01).astype(np.float32),
+        floor_colour.astype(np.float32),
     )

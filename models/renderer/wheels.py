@@ -46,7 +46,9 @@ def _ring(x: float, y: float, z: float, radius: float, count: int = 40) -> np.nd
     return np.stack([x + radius * np.cos(angle), np.full(count, y), z + radius * np.sin(angle)], axis=1)
 
 
-def _sector(x: float, y: float, z: float, radii: tuple[float, float], angles: tuple[float, float], pinch: float) -> np.ndarray:
+def _sector(
+    x: float, y: float, z: float, radii: tuple[float, float], angles: tuple[float, float], pinch: float
+) -> np.ndarray:
     """Opening between two spokes; pinch narrows its inner end."""
     middle, half = (angles[0] + angles[1]) / 2, (angles[1] - angles[0]) / 2
     outer = np.linspace(middle - half, middle + half, 7)
@@ -56,7 +58,9 @@ def _sector(x: float, y: float, z: float, radii: tuple[float, float], angles: tu
     return np.stack([x + radius * np.cos(angle), np.full(len(angle), y), z + radius * np.sin(angle)], axis=1)
 
 
-def draw_running_gear(overlay: Overlay, vehicle: Vehicle, camera: PinholeCamera, surroundings: Surroundings, rng: np.random.Generator) -> None:
+def draw_running_gear(
+    overlay: Overlay, vehicle: Vehicle, camera: PinholeCamera, surroundings: Surroundings, rng: np.random.Generator
+) -> None:
     """Draw underbody and wheels, far side first; the body is laid over them later.
 
     Args:
@@ -73,14 +77,20 @@ def draw_running_gear(overlay: Overlay, vehicle: Vehicle, camera: PinholeCamera,
     box = np.array([(x, side * y * width, z) for x, y in plan for side in (-1, 1) for z in (low - 0.05, low + 0.15)])
     turns = rng.uniform(0, 2 * np.pi, 4)
     near = 1.0 if camera.position[1] > 0 else -1.0
-    wheels = [(x, side) for side in (-near, near) for x in sorted(vehicle.axle_x_m, key=lambda x: -abs(x - camera.position[0]))]
+    wheels = [
+        (x, side)
+        for side in (-near, near)
+        for x in sorted(vehicle.axle_x_m, key=lambda x: -abs(x - camera.position[0]))
+    ]
     for number, (x, side) in enumerate(wheels):
         if number == 2:
             overlay.fill(box, np.full(3, 0.004), is_hull=True)
         _draw_wheel(overlay, vehicle, surroundings, x, side, float(turns[number]))
 
 
-def _draw_wheel(overlay: Overlay, vehicle: Vehicle, surroundings: Surroundings, x: float, side: float, turn: float) -> None:
+def _draw_wheel(
+    overlay: Overlay, vehicle: Vehicle, surroundings: Surroundings, x: float, side: float, turn: float
+) -> None:
     rng = np.random.default_rng([vehicle.rim_seed, 5])
     radius = vehicle.wheel_radius_m
     outer_y = side * (vehicle.half_width_m - 0.035)
@@ -88,7 +98,11 @@ def _draw_wheel(overlay: Overlay, vehicle: Vehicle, surroundings: Surroundings, 
     normal = np.array([0, side, 0.15])
     sun = max(float(normal @ surroundings.sun_direction), 0.0) * surroundings.sun_colour
     light = surroundings.sky_light * 0.5 + surroundings.ground_light * 0.4 + sun
-    overlay.fill(np.concatenate([_ring(x, outer_y, radius, radius), _ring(x, inner_y, radius, radius)]), light * 0.012, is_hull=True)
+    overlay.fill(
+        np.concatenate([_ring(x, outer_y, radius, radius), _ring(x, inner_y, radius, radius)]),
+        light * 0.012,
+        is_hull=True,
+    )
     overlay.fill(_ring(x, outer_y + side * 0.004, radius, radius * 0.965), light * 0.028)
     overlay.fill(_ring(x, outer_y + side * 0.004, radius, radius * 0.80), light * 0.018)
     rim = radius * rng.uniform(0.66, 0.74)
@@ -104,14 +118,25 @@ def _draw_wheel(overlay: Overlay, vehicle: Vehicle, surroundings: Surroundings, 
     for spoke in range(spokes):
         middle = turn + 2 * np.pi * spoke / spokes
         half = np.pi / spokes * fill_share * (0.5 if has_cap else 1.0)
-        opening = _sector(x, face_y, radius, (rim * 0.55, rim * 0.8) if has_cap else radii, (middle - half, middle + half), pinch)
+        opening = _sector(
+            x, face_y, radius, (rim * 0.55, rim * 0.8) if has_cap else radii, (middle - half, middle + half), pinch
+        )
         overlay.fill(opening, light * 0.012)
         if not has_cap:
-            disc = _sector(x, deep_y, radius, (radii[0], rim * 0.62), (middle - half * 0.85, middle + half * 0.85), pinch)
+            disc = _sector(
+                x, deep_y, radius, (radii[0], rim * 0.62), (middle - half * 0.85, middle + half * 0.85), pinch
+            )
             overlay.fill(disc, light * 0.10)
         # each spoke catches light by its turn
         gleam = 0.8 + 0.35 * np.cos(middle + np.pi / spokes - 1.2)
-        edge = _sector(x, face_y, radius, (radii[0], rim * 0.97), (middle + half * 1.15, middle + 2 * np.pi / spokes - half * 1.15), 1.0)
+        edge = _sector(
+            x,
+            face_y,
+            radius,
+            (radii[0], rim * 0.97),
+            (middle + half * 1.15, middle + 2 * np.pi / spokes - half * 1.15),
+            1.0,
+        )
         overlay.fill(edge, light * finish * gleam)
     overlay.fill(_ring(x, face_y, radius, rim * 0.24), light * finish * 0.8)
     overlay.fill(_ring(x, face_y, radius, rim * 0.15), light * finish * 0.45)
@@ -132,19 +157,33 @@ def draw_mirrors(
     belt = vehicle.level(BELT_LEVEL + 0.3)
     x = float((belt[0] + belt[2]) / 2 + 0.66 * (belt[0] - belt[2]) / 2)
     z = float(vehicle.belt_z_m(np.array(x))) + 0.09
-    albedo = np.array(vehicle.albedo) if np.random.default_rng([vehicle.trim_seed, 9]).random() < 0.75 else np.full(3, 0.02)
+    albedo = (
+        np.array(vehicle.albedo) if np.random.default_rng([vehicle.trim_seed, 9]).random() < 0.75 else np.full(3, 0.02)
+    )
     upper = surroundings.sky_light * 0.8 + surroundings.sun_colour * 0.3
     lower = surroundings.sky_light * 0.35 + surroundings.ground_light * 0.5
     angle = np.linspace(0, 2 * np.pi, 28, endpoint=False)
-    cos, sin = np.sign(np.cos(angle)) * np.abs(np.cos(angle)) ** 0.7, np.sign(np.sin(angle)) * np.abs(np.sin(angle)) ** 0.7
+    cos, sin = (
+        np.sign(np.cos(angle)) * np.abs(np.cos(angle)) ** 0.7,
+        np.sign(np.sin(angle)) * np.abs(np.sin(angle)) ** 0.7,
+    )
     x0, y0, x1, y1 = buffers.window_xyxy
     sides = (-1.0, 1.0) if camera.position[1] > 0 else (1.0, -1.0)
     for side in sides:
         y = side * (belt[4] + 0.11)
         rings = [(dx, scale) for dx, scale in ((-0.06, 1.0), (0.02, 0.95), (0.07, 0.6))]
-        shell = np.concatenate([np.stack([np.full(28, x + dx), y + 0.105 * scale * cos, z + 0.068 * scale * sin], axis=1) for dx, scale in rings])
-        foot = np.array([(x + dx, side * (belt[4] - 0.02), z - 0.05 + dz) for dx in (-0.03, 0.05) for dz in (-0.015, 0.015)])
-        overlay.fill(np.concatenate([foot, [[x, y, z - 0.06], [x, y, z - 0.03]]]), np.full(3, 0.01) * lower, is_hull=True)
+        shell = np.concatenate(
+            [
+                np.stack([np.full(28, x + dx), y + 0.105 * scale * cos, z + 0.068 * scale * sin], axis=1)
+                for dx, scale in rings
+            ]
+        )
+        foot = np.array(
+            [(x + dx, side * (belt[4] - 0.02), z - 0.05 + dz) for dx in (-0.03, 0.05) for dz in (-0.015, 0.015)]
+        )
+        overlay.fill(
+            np.concatenate([foot, [[x, y, z - 0.06], [x, y, z - 0.03]]]), np.full(3, 0.01) * lower, is_hull=True
+        )
         overlay.fill(shell, albedo * lower + 0.01, is_hull=True)
         overlay.fill(shell[shell[:, 2] > z + 0.008], albedo * upper + 0.03 * surroundings.sky_light, is_hull=True)
         if camera.position[0] < x - 0.3:

@@ -58,10 +58,13 @@ PRESETS: Final[dict[str, dict[str, dict[str, Any]]]] = {
     "cpu": {
         "localizer": {"steps": 2000, "max_minutes": 15, "batch_size": 8, "input_px": 416, "learning_rate": 1e-3},
         "gate": {
-            "steps": 1400, "max_minutes": 14, "batch_size": 8, "input_px": 320, "learning_rate": 5e-4,
+            "steps": 1400, "max_minutes": 14, "batch_size": 8, "input_px": 256, "learning_rate": 5e-4,
             "is_bf16": False,
         },
-        "segmenter": {"steps": 2000, "max_minutes": 30, "batch_size": 8, "input_px": 256, "learning_rate": 1e-3},
+        "segmenter": {
+            "steps": 2400, "max_minutes": 28, "batch_size": 8, "input_px": 256, "learning_rate": 1e-3,
+            "rendered_share": 0.6,
+        },
     },
 }  # fmt: skip
 

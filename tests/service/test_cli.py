@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import cv2
 import pytest
 import typer
 
+from models.store import PRETRAINED_DIR
 from service import cli
 from service.reference import describe_metrics, describe_settings
 from service.result import InspectionResult
@@ -154,10 +156,6 @@ def test_inspect_without_models_exits_2_naming_the_folder(tmp_path: Path):
 
 
 def test_a_damaged_model_file_never_serves(tmp_path: Path):
-    import shutil
-
-    from models.store import PRETRAINED_DIR
-
     models = tmp_path / "models"
     shutil.copytree(PRETRAINED_DIR, models)
     weights = next(models.glob("gate/*/*.bin"))

@@ -45,4 +45,6 @@ def test_no_error_is_both_permanent_and_transient():
 
 @pytest.mark.parametrize("name", ["BadRequest", "PhotoMissing", "QueueUnavailable", "SetupError"])
 def test_an_error_says_what_it_was_told(name: str):
-    assert str(getattr(errors, name)("photo.key: expected a string, found 7")) == "photo.key: expected a string, found 7"
+    assert (
+        str(getattr(errors, name)("photo.key: expected a string, found 7")) == "photo.key: expected a string, found 7"
+    )

@@ -184,7 +184,19 @@ JSON_VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,
 )
-LIKELY_WORDS = ("Records", "Type", "Message", "Event", "s3", "bucket", "object", "key", "photo", "version", "attributes")
+LIKELY_WORDS = (
+    "Records",
+    "Type",
+    "Message",
+    "Event",
+    "s3",
+    "bucket",
+    "object",
+    "key",
+    "photo",
+    "version",
+    "attributes",
+)
 LOOKALIKES = st.recursive(
     JSON_VALUES | st.sampled_from(["Notification", "s3:TestEvent", "aws:s3", "ObjectCreated:Put", s3_record(), PHOTO]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(LIKELY_WORDS), inner, max_size=5),

@@ -53,6 +53,17 @@ def test_in_two_dimensions_a_grid_is_filtered_like_by_the_gaussian():
     assert np.abs(filtered - expected).mean() <= 0.1 * np.abs(expected - expected.mean(axis=0)).mean()
 
 
+@pytest.mark.parametrize(("dimensions", "side", "sigma"), [(1, 400, 5.0), (2, 40, 3.0), (3, 14, 1.5)])
+def test_where_points_are_many_the_mass_is_that_of_the_gaussian(dimensions, side, sigma):
+    grid = np.stack(np.mgrid[(slice(0, side),) * dimensions], axis=-1).reshape(-1, dimensions)
+    features = (grid / sigma).astype(np.float32)
+    ones = np.ones((len(features), 1), np.float32)
+
+    mass = PermutohedralLattice(features).filter(ones)
+
+    assert np.median(mass / gaussian_sums(features, ones)) == pytest.approx(1.0, abs=0.04)
+
+
 @pytest.mark.parametrize(("sigma_px", "sigma_rgb"), [(8.0, 8.0), (20.0, 13.0), (80.0, 13.0)])
 def test_in_five_dimensions_an_image_is_filtered_like_by_the_gaussian(sigma_px, sigma_rgb):
     features, values = image_features(sigma_px, sigma_rgb)

@@ -1,0 +1,170 @@
+"""Trains the gate on windows of crops, damaged and not, so that sources look alike."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from models.data.augmentations import mirror, random_camera, random_light
+from models.data.car_boxes import CarBoxes
+from models.data.near_duplicates import find_near_duplicates, hash_both_ways
+from models.data.photos import AnnotatedPhoto, choose_split, load_ignored, load_image, load_masks, load_photos
+from models.gate.network import DamageGate
+from models.structures import Letterbox, normalise_batch
+from models.training.crops import choose_window
+from models.training.encoder_weights import initialise_encoder
+from models.training.localizer import label_photos
+from models.training.loop import run_training
+from models.training.options import TrainingOptions, write_options
+from models.training.sampling import draw_forever, prefetch
+
+MEAN, STD = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
+INPUT_HW = (384, 384)
+CELL_PX = 16
+CELL_WEIGHT = 4.0
+
+
+def train_gate(options: TrainingOptions, *, resume: bool = False) -> torch.nn.Module:
+    """Train and return the averaged network; the run folder holds options, log and checkpoint."""
+    write_options(options)
+    everything = load_photos(options.data)
+    photos = drop_copies_of_val(everything)
+    cars = label_photos([p for p in photos if p.has_regions], options)
+    network = DamageGate()
+    if options.encoder_weights:
+        initialise_encoder(network.encoder, options.encoder_weights)
+    batches = _make_batches(photos, cars, options)
+    return run_training(network, options, batches, _measure_loss, resume=resume, encoder=network.encoder)
+
+
+def drop_copies_of_val(photos: list[AnnotatedPhoto]) -> list[AnnotatedPhoto]:
+    """The training photos without those real ones that look like a photo of another folder's val split."""
+    train = choose_split(photos, "train")
+    suspects = [p for p in train if not p.has_regions]
+    val = [p for p in photos if p.split == "val" and not p.is_rendered]
+    is_copy = find_near_duplicates(
+        [hash_both_ways(load_image(p.path)) for p in suspects], [hash_both_ways(load_image(p.path)) for p in val]
+    )
+    copies = {p.path for p, copy in zip(suspects, is_copy, strict=True) if copy}
+    return [p for p in train if p.path not in copies]
+
+
+def _make_batches(
+    photos: list[AnnotatedPhoto], cars: dict[Path, CarBoxes], options: TrainingOptions
+) -> Iterator[dict[str, torch.Tensor]]:
+    groups = [
+        [p for p in photos if p.is_rendered and p.damage_level],
+        [p for p in photos if p.is_rendered and not p.damage_level],
+        [p for p in photos if not p.is_rendered and p.damage_level and p.has_regions],
+        [p for p in photos if not p.is_rendered and not p.has_regions],
+        [p for p in photos if not p.is_rendered and not p.damage_level],
+    ]
+    rendered = options.rendered_share
+    shares = [rendered * 0.6, rendered * 0.4, *((1 - rendered) * share for share in (0.45, 0.15, 0.4))]
+    rng = np.random.default_rng(options.seed)
+    draws = draw_forever(groups, shares, rng)
+
+    def make() -> dict[str, torch.Tensor]:
+        images, labels, cells, known = [], [], [], []
+        while len(images) < options.batch_size:
+            photo = next(draws)
+            sample = _make_sample(photo, cars.get(photo.path), options.input_px, rng)
+            if sample is None:
+                continue
+            image, label, cell_labels = sample
+            images.append(image)
+            labels.append(label)
+            cells.append(np.nan_to_num(cell_labels))
+            known.append(~np.isnan(cell_labels))
+        return {
+            "x": torch.from_numpy(normalise_batch(images, MEAN, STD)).contiguous(memory_format=torch.channels_last),
+            "labels": torch.tensor(labels, dtype=torch.float32)[:, None],
+            "cells": torch.from_numpy(np.stack(cells).astype(np.float32))[:, None],
+            "known": torch.from_numpy(np.stack(known).astype(np.float32))[:, None],
+        }
+
+    return prefetch(make)
+
+
+def _make_sample(
+    photo: AnnotatedPhoto, cars: CarBoxes | None, window_px: int, rng: np.random.Generator
+) -> tuple[np.ndarray, int, np.ndarray] | None:
+    """Make one sample: a window of the letterboxed crop, or the whole of it where masks are unknown.
+
+    Returns:
+        image uint8 (P, P, 3) RGB, label 0 or 1, cell labels float32 (P/16, P/16) with NaN where unknown; None where the
+        window shows too little of the damage to be told.
+    """
+    image = load_image(photo.path)
+    cell_count = window_px // CELL_PX
+    if not photo.has_regions:
+        image = _degrade(Letterbox(image.shape[:2], (window_px, window_px)).apply(image), rng)
+        return image, 1, np.full((cell_count, cell_count), np.nan, np.float32)
+    crop = choose_window((photo.height, photo.width), cars, rng)
+    damage = np.concatenate([load_masks(photo), load_ignored(photo)[None]]).any(axis=0)
+    image, damage = crop.cut(image), crop.cut(damage)
+    side = max(round(INPUT_HW[0] * rng.uniform(0.75, 1.35)), window_px)
+    letterbox = Letterbox(image.shape[:2], (side, side))
+    planes = cv2.resize(
+        damage.astype(np.float32), letterbox.content_hw[::-1], interpolation=cv2.INTER_AREA
+    )  # damaged share of each pixel: a hairline counts too
+    padded = np.zeros((side, side), np.float32)
+    (left, top), (height, width) = letterbox.offset_xy, letterbox.content_hw
+    padded[top : top + height, left : left + width] = planes
+    image = letterbox.apply(image)
+    x, y = _choose_corner(padded, letterbox, window_px, rng)
+    window = padded[y : y + window_px, x : x + window_px]
+    seen, total = float(window.sum()), float(padded.sum())
+    if 0 < seen < min(0.25 * total, 200):
+        return None
+    image = image[y : y + window_px, x : x + window_px]
+    if rng.random() < 0.5:
+        image, window = mirror(image), mirror(window)
+    cells = window.reshape(cell_count, CELL_PX, cell_count, CELL_PX).sum(axis=(1, 3))  # damaged px2 a cell
+    labels = (cells >= 2).astype(np.float32)
+    labels[(cells > 0) & (cells < 2)] = np.nan
+    return _degrade(image, rng), int(seen > 0), labels
+
+
+def _choose_corner(
+    damage: np.ndarray, letterbox: Letterbox, window_px: int, rng: np.random.Generator
+) -> tuple[int, int]:
+    """Top left corner of a window, anywhere that shows content; half of the time around damage."""
+    side = damage.shape[0]
+    where = np.flatnonzero(damage > 0.3)
+    if len(where) and rng.random() < 0.5:
+        y, x = divmod(int(rng.choice(where)), side)
+    else:
+        (left, top), (height, width) = letterbox.offset_xy, letterbox.content_hw
+        x, y = left + int(rng.integers(0, width)), top + int(rng.integers(0, height))
+    jitter = rng.integers(-window_px // 3, window_px // 3 + 1, 2)
+    corner = np.clip(np.array([x, y]) + jitter - window_px // 2, 0, side - window_px)
+    return int(corner[0]), int(corner[1])
+
+
+def _degrade(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Recolour, and hide the source behind light, blur, noise, JPEG and a resize, as other samples of any source."""
+    if rng.random() < 0.3:
+        height, width = image.shape[:2]
+        share = rng.uniform(0.6, 1)
+        small = cv2.resize(image, (int(width * share), int(height * share)), interpolation=cv2.INTER_AREA)
+        image = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+    return random_camera(random_light(image, rng), rng)
+
+
+def _measure_loss(
+    network: DamageGate, batch: dict[str, torch.Tensor]
+) -> tuple[torch.Tensor, dict[str, float]]:
+    """BCE of the image plus BCE of the cells whose truth is known, cells of damage weighing more."""
+    cell_logits = network.forward_cells(batch["x"]).float()
+    logits = network.pool(cell_logits)
+    image_bce = F.binary_cross_entropy_with_logits(logits, batch["labels"])
+    weights = batch["known"] * (1 + 4 * batch["cells"])
+    cell_bce = F.binary_cross_entropy_with_logits(cell_logits, batch["cells"], weights, reduction="sum")
+    cell_bce = cell_bce / weights.sum().clamp(min=1)
+    is_right = ((logits > 0) == (batch["labels"] > 0.5)).float().mean()
+    terms = {"image_bce": image_bce.item(), "cell_bce": cell_bce.item(), "accuracy": is_right.item()}
+    return image_bce + CELL_WEIGHT * cell_bce, terms

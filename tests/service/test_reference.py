@@ -1,0 +1,46 @@
+"""The README's tables say what the code has."""
+
+import os
+
+import pytest
+
+from service.metrics import REGISTRY
+from service.reference import describe_metrics, describe_settings
+from service.settings import ENV_PREFIX, Settings, load_settings
+
+
+def cells(table: str) -> list[list[str]]:
+    lines = table.splitlines()
+    assert set(lines[1]) == {"|", "-"}
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert {len(row) for row in rows} == {3}
+    return rows[2:]
+
+
+def test_every_variable_has_one_row_with_its_meaning():
+    rows = cells(describe_settings())
+    assert [row[0] for row in rows] == [f"`{ENV_PREFIX}{name.upper()}`" for name in Settings.model_fields]
+    assert all(row[2] for row in rows)
+
+
+def test_every_default_in_the_table_can_be_set_as_it_stands(monkeypatch: pytest.MonkeyPatch):
+    for name in [name for name in os.environ if name.startswith(ENV_PREFIX)]:
+        monkeypatch.delenv(name)
+    for variable, default, _ in cells(describe_settings()):
+        if default.startswith("`"):
+            monkeypatch.setenv(variable.strip("`"), default.strip("`"))
+    assert load_settings() == Settings.model_construct()
+
+
+def test_every_metric_has_one_row_with_the_name_that_prometheus_shows():
+    rows = cells(describe_metrics())
+    families = list(REGISTRY.collect())
+    assert len(rows) == len(families)
+    assert {row[1] for row in rows} <= {"counter", "gauge", "histogram", "info"}
+    names = {row[0].strip("`") for row in rows}
+    assert {"vehicle_damage_messages_total", "vehicle_damage_in_flight_messages"} <= names
+    assert {row[1] for row in rows if row[0].endswith("_total`")} == {"counter"}
+
+
+def test_an_info_metric_is_shown_under_the_name_that_it_is_queried_by():
+    assert "`vehicle_damage_model_set_info`" in describe_metrics()
