@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import nncf
+import numpy as np
 import openvino
 import torch
 from torch import nn
 
+from models.data.photos import SPLITS, digest_photos, load_photos
 from models.gate.network import DamageGate, GateForExport
 from models.localizer.network import LocalizerForExport, build_localizer
 from models.predictors import BIN_NAME, XML_NAME
@@ -24,6 +25,7 @@ from models.store import ModelCard, ModelStore, sha256_hex
 from models.structures import DAMAGE_CLASSES
 from models.training import gate, localizer, segmenter
 from models.training.loop import load_averaged
+from models.training.options import TrainingOptions
 
 FORMATS: Final[tuple[str, ...]] = ("openvino-fp16", "openvino-int8")
 """fp16 weights; int8 weights per channel (computed in floating point)."""
@@ -161,9 +163,7 @@ def build_card(network: str, version: str, files: Mapping[str, bytes], **fields:
     return ModelCard(network=network, version=version, files=digests, **{**defaults, **fields})
 
 
-def export_version(
-    store: ModelStore, network: str, version: str, wrapped: nn.Module, **card_fields: Any
-) -> ModelCard:
+def export_version(store: ModelStore, network: str, version: str, wrapped: nn.Module, **card_fields: Any) -> ModelCard:
     """Convert a network and add it to a store as a candidate.
 
     Raises:
@@ -176,3 +176,26 @@ def export_version(
     card = build_card(network, version, files, **card_fields)
     store.add(card, files)
     return card
+
+
+def describe_dataset(options: TrainingOptions) -> dict[str, Any]:
+    """What a run was trained on, for its card: digest, photos per folder and split, the run's options."""
+    photos = load_photos(options.data)
+    folders = sorted({photo.folder for photo in photos})
+    return {
+        "digest": digest_photos(photos),
+        "photos": {
+            folder: {split: sum(p.folder == folder and p.split == split for p in photos) for split in SPLITS}
+            for folder in folders
+        },
+        "split_rule": "as annotated; a real folder without val gives a quarter, by sha256 of the group's name",
+        "training": {
+            "preset": options.preset,
+            "seed": options.seed,
+            "batch_size": options.batch_size,
+            "rendered_share": options.rendered_share,
+            "max_minutes": options.max_minutes,
+            "encoder_weights": options.encoder_weights.name if options.encoder_weights else None,
+            "teacher": options.teacher.name if options.teacher else None,
+        },
+    }

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal
 
 import structlog
 import typer
+from rich import box
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -36,6 +37,7 @@ from service.stages import STAGES
 
 _LOG: Final = structlog.get_logger()
 _EXIT_SETUP: Final = 2
+_PIPE_COLUMNS: Final = 160
 
 app = typer.Typer(
     help="Finds damage on photographed vehicles.",
@@ -63,7 +65,7 @@ def demo(
     settings = load_settings(log_level="warning", log_format="console", receive_wait_s=1)
     configure_logs(level=settings.log_level, form=settings.log_format)
     results = run_demo(settings, photos=photos, out=out)
-    Console().print(_tabulate(results))
+    _print_table(_tabulate(results))
     typer.echo(f"{len(results)} of {photos} photos have their result; open {out / 'index.html'}")
     if len(results) != photos or any(result.status == "rejected" for result in results):
         raise typer.Exit(1)
@@ -202,7 +204,7 @@ def list_(
             str(failure.receive_count) if failure else "–",
             f"{failure.error}: {failure.reason}" if failure else "the ledger knows no failure of it",
         )
-    Console().print(table)
+    _print_table(table)
 
 
 @dead_letters_app.command()
@@ -279,12 +281,25 @@ def _summarise(result: InspectionResult) -> str:
 
 
 def _tabulate(results: Sequence[InspectionResult]) -> Table:
-    table = Table("photo", "vehicle", "view", "status", "regions", *(f"{stage} ms" for stage in STAGES))
+    table = Table(box=box.SIMPLE_HEAD, caption="milliseconds by stage; a batch's time is shared by its photos")
+    for name in ("photo", "vehicle", "status", "regions"):
+        table.add_column(name, no_wrap=True)
+    for stage in STAGES:
+        table.add_column(stage, justify="right", no_wrap=True)
     for result in results:
         timings = [f"{result.timings_ms[stage]:.0f}" if stage in result.timings_ms else "–" for stage in STAGES]
+        vehicle = f"{result.vehicle_id or '–'} {result.view or ''}".strip()
         status = result.status if result.reason is None else f"{result.status}: {result.reason}"
-        table.add_row(result.image_id, result.vehicle_id, result.view, status, count_regions(result), *timings)
+        table.add_row(result.image_id, vehicle, status, count_regions(result), *timings)
     return table
+
+
+def _print_table(table: Table) -> None:
+    """Print for a terminal of any width; into a pipe, wide enough for every column."""
+    console = Console()
+    if not console.is_terminal:
+        console.width = _PIPE_COLUMNS
+    console.print(table)
 
 
 def main() -> None:

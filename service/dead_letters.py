@@ -67,11 +67,12 @@ def requeue_dead_letters(dead: Queue, source: Queue, *, limit: int, message_ids:
     try:
         for batch in _take(dead, limit):
             chosen = [message for message in batch if not message_ids or message.message_id in message_ids]
-            kept += [message for message in batch if message not in chosen]
+            kept += batch
             if chosen:
                 for _ in source.send([message.body for message in chosen]):
                     pass
                 dead.delete(chosen)
+                kept = [message for message in kept if message not in chosen]
                 sent += len(chosen)
     finally:
         dead.release([(message, 0) for message in kept])

@@ -131,7 +131,7 @@ def _write(out: Path, demo_photos: Sequence[DemoPhoto], results: Sequence[Inspec
     for result in results:
         stem = Path(result.image_id).stem
         (out / "results" / f"{stem}.json").write_text(
-            result.model_dump_json(exclude_none=True, indent=2) + "\n", encoding="utf-8"
+            result.model_dump_json(indent=2) + "\n", encoding="utf-8"
         )
         overlay = draw_overlay(decode_photo(bodies[result.photo.key]), result)
         write_png(out / "overlays" / f"{stem}.png", overlay)

@@ -4,7 +4,6 @@ SQLite by default, PostgreSQL in production. The rows are written after the resu
 deleted, so a row can be late but never lost.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -225,7 +224,7 @@ def _row_of(result: InspectionResult) -> dict[str, Any]:
         "view": result.view,
         "taken_at": result.taken_at.astimezone(UTC) if result.taken_at else None,
         "inspected_at": result.inspected_at.astimezone(UTC),
-        "document": json.dumps(result.model_dump(mode="json", exclude_none=True)),
+        "document": result.to_json_line(),
     }
 
 

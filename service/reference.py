@@ -26,6 +26,6 @@ def describe_metrics() -> str:
     """Every metric as a Markdown table."""
     rows = ["| metric | type | meaning |", "|---|---|---|"]
     for family in REGISTRY.collect():
-        name = f"{family.name}_total" if family.type == "counter" else family.name
+        name = family.name + {"counter": "_total", "info": "_info"}.get(family.type, "")
         rows.append(f"| `{name}` | {family.type} | {family.documentation} |")
     return "\n".join(rows)

@@ -70,8 +70,8 @@ class InspectionResult(BaseModel):
     message_body: str | None = Field(None, description="The rejected message's body, so that nothing is lost.")
 
     def to_json_line(self) -> str:
-        """The result as one line of JSON; what is not known is left out."""
-        return self.model_dump_json(exclude_none=True)
+        """The result as one line of JSON with every key; what is not known is null."""
+        return self.model_dump_json()
 
     def identity(self) -> str:
         """The result's key below the store's prefix: of (bucket, key, photo sha256, model set), one result exists.

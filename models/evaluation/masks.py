@@ -85,7 +85,9 @@ def count_regions(masks: np.ndarray, *, min_area_px2: int) -> np.ndarray:
     return np.array(counts, np.int64)
 
 
-def recall_regions(pred_masks: np.ndarray, gt_masks: np.ndarray, *, min_overlap: float) -> tuple[np.ndarray, np.ndarray]:
+def recall_regions(
+    pred_masks: np.ndarray, gt_masks: np.ndarray, *, min_overlap: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Count annotated patches per class, and those of which at least a share is predicted as damage of any class.
 
     Args:

@@ -24,7 +24,7 @@ class Gate:
         """
         if runtime.input_hw != card.input_hw:
             raise ContractError(f"runtime.input_hw: the card says {card.input_hw}, found {runtime.input_hw}")
-        self._runtime, self._card = runtime, card
+        self._runtime, self.card = runtime, card
 
     def predict_scores(self, crops: Sequence[np.ndarray]) -> np.ndarray:
         """Score crops.
@@ -43,9 +43,7 @@ class Gate:
         inputs = []
         for index, crop in enumerate(crops):
             check_image(f"crops[{index}]", crop)
-            inputs.append(Letterbox(crop.shape[:2], self._card.input_hw).apply(crop))
-        scores = self._runtime.run(
-            normalise_batch(inputs, self._card.normalisation_mean, self._card.normalisation_std)
-        )
+            inputs.append(Letterbox(crop.shape[:2], self.card.input_hw).apply(crop))
+        scores = self._runtime.run(normalise_batch(inputs, self.card.normalisation_mean, self.card.normalisation_std))
         check_array("gate scores", scores, (len(crops), 1), np.float32, value_range=(0.0, 1.0))
         return scores[:, 0]

@@ -12,7 +12,15 @@ import numpy as np
 from models.localizer.nms import suppress_boxes
 from models.runtime import Runtime
 from models.store import ModelCard
-from models.structures import ContractError, Letterbox, check_array, check_image, clip_boxes_xyxy, normalise_batch
+from models.structures import (
+    ContractError,
+    Letterbox,
+    box_area_px2,
+    check_array,
+    check_image,
+    clip_boxes_xyxy,
+    normalise_batch,
+)
 
 
 @dataclass(frozen=True)
@@ -29,7 +37,11 @@ class Detections:
 
 
 class Localizer:
-    """A YOLOv3-family network whose export decodes its grids: (N, 4 + C, A), boxes cxcywh in input pixels."""
+    """A YOLOv3-family network whose export decodes its grids: (N, 4 + C, A), boxes cxcywh in input pixels.
+
+    The card's thresholds: score_threshold and iou_threshold as suppress_boxes has them; min_box_ratio, the share of the
+    photo's area below which a vehicle is background.
+    """
 
     def __init__(self, runtime: Runtime, card: ModelCard) -> None:
         """Pair a network with its card.
@@ -39,9 +51,10 @@ class Localizer:
         """
         if runtime.input_hw != card.input_hw:
             raise ContractError(f"runtime.input_hw: the card says {card.input_hw}, found {runtime.input_hw}")
-        self._runtime, self._card = runtime, card
+        self._runtime, self.card = runtime, card
         self._score_threshold = card.thresholds["score_threshold"]
         self._iou_threshold = card.thresholds["iou_threshold"]
+        self._min_box_ratio = card.thresholds["min_box_ratio"]
 
     def predict_boxes(self, images: Sequence[np.ndarray]) -> list[Detections]:
         """Find vehicles.
@@ -60,14 +73,12 @@ class Localizer:
         letterboxes = []
         for index, image in enumerate(images):
             check_image(f"images[{index}]", image)
-            letterboxes.append(Letterbox(image.shape[:2], self._card.input_hw))
+            letterboxes.append(Letterbox(image.shape[:2], self.card.input_hw))
         inputs = [letterbox.apply(image) for letterbox, image in zip(letterboxes, images, strict=True)]
-        batch = normalise_batch(inputs, self._card.normalisation_mean, self._card.normalisation_std)
+        batch = normalise_batch(inputs, self.card.normalisation_mean, self.card.normalisation_std)
         rows = self._runtime.run(batch)
-        check_array("localizer rows", rows, (len(images), 4 + len(self._card.classes), None), np.float32)
-        return [
-            self._decode_row(row, letterbox) for row, letterbox in zip(rows, letterboxes, strict=True)
-        ]
+        check_array("localizer rows", rows, (len(images), 4 + len(self.card.classes), None), np.float32)
+        return [self._decode_row(row, letterbox) for row, letterbox in zip(rows, letterboxes, strict=True)]
 
     def _decode_row(self, row: np.ndarray, letterbox: Letterbox) -> Detections:
         """Turn one photo's rows, float32 (4 + C, A), into boxes of the photo."""
@@ -87,4 +98,6 @@ class Localizer:
             class_ids=class_ids[likely],
         )
         boxes = clip_boxes_xyxy(letterbox.undo_boxes(boxes_xyxy_input[kept]), letterbox.source_hw)
-        return Detections(boxes.astype(np.float32), scores[likely][kept])
+        photo_area_px2 = letterbox.source_hw[0] * letterbox.source_hw[1]
+        is_near = box_area_px2(boxes) >= self._min_box_ratio * photo_area_px2
+        return Detections(boxes[is_near].astype(np.float32), scores[likely][kept][is_near])

@@ -1,1 +1,1 @@
-"""Damage probabilities per pixel and class; network.py (torch, training only) and predictor.py (numpy over a runtime)."""
+"""Damage probabilities per pixel: network.py (torch, training only) and predictor.py (numpy over a runtime)."""

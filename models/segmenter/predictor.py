@@ -26,12 +26,12 @@ class Segmenter:
             raise ContractError(f"runtime.input_hw: the card says {card.input_hw}, found {runtime.input_hw}")
         if card.classes != DAMAGE_CLASSES:
             raise ContractError(f"card.classes: expected {DAMAGE_CLASSES}, found {card.classes}")
-        self._runtime, self._card = runtime, card
+        self._runtime, self.card = runtime, card
 
     @property
     def input_hw(self) -> tuple[int, int]:
         """Height and width of the network's input, pixels: more pixels than these in a crop are lost."""
-        return self._card.input_hw
+        return self.card.input_hw
 
     def predict_probs(self, crops: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Estimate where each class of damage is.
@@ -50,12 +50,12 @@ class Segmenter:
         letterboxes = []
         for index, crop in enumerate(crops):
             check_image(f"crops[{index}]", crop)
-            letterboxes.append(Letterbox(crop.shape[:2], self._card.input_hw))
+            letterboxes.append(Letterbox(crop.shape[:2], self.card.input_hw))
         inputs = [letterbox.apply(crop) for letterbox, crop in zip(letterboxes, crops, strict=True)]
         probs_input = self._runtime.run(
-            normalise_batch(inputs, self._card.normalisation_mean, self._card.normalisation_std)
+            normalise_batch(inputs, self.card.normalisation_mean, self.card.normalisation_std)
         )
-        expected = (len(crops), len(DAMAGE_CLASSES), *self._card.input_hw)
+        expected = (len(crops), len(DAMAGE_CLASSES), *self.card.input_hw)
         check_array("segmenter probs", probs_input, expected, np.float32, value_range=(0.0, 1.0))
         return [
             # Interpolation may overshoot [0, 1] by a rounding error.

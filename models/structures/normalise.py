@@ -7,9 +7,7 @@ import numpy as np
 from models.structures.arrays import ContractError, check_image
 
 
-def normalise_batch(
-    images: Sequence[np.ndarray], mean: Sequence[float], std: Sequence[float]
-) -> np.ndarray:
+def normalise_batch(images: Sequence[np.ndarray], mean: Sequence[float], std: Sequence[float]) -> np.ndarray:
     """Stack images and bring each channel to (value / 255 - mean) / std.
 
     Args:

@@ -6,15 +6,13 @@ from models.data.car_boxes import CarBoxes
 from models.structures import CropWindow
 
 
-def choose_window(
-    size_hw: tuple[int, int], cars: CarBoxes | None, rng: np.random.Generator | None
-) -> CropWindow:
+def choose_window(size_hw: tuple[int, int], cars: CarBoxes | None, rng: np.random.Generator) -> CropWindow:
     """Choose the part of a photo that the gate and the segmenter see.
 
     Args:
         size_hw: the photo's height and width.
         cars: its cars; None where unknown.
-        rng: jitters the box and takes the whole photo now and then; None: the plain crop, margin 7.5 %.
+        rng: jitters the box, as the localizer errs, and takes the whole photo now and then.
 
     Returns:
         The largest car's window, or the whole photo.
@@ -23,8 +21,6 @@ def choose_window(
         return CropWindow.whole(size_hw)
     boxes = cars.boxes_xyxy
     largest = boxes[np.prod(boxes[:, 2:] - boxes[:, :2], axis=1).argmax()]
-    if rng is None:
-        return CropWindow.around(largest, size_hw, margin_ratio=0.075)
     if rng.random() < 0.2:
         return CropWindow.whole(size_hw)
     extent = np.tile(largest[2:] - largest[:2], 2)

@@ -155,9 +155,7 @@ def _degrade(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return random_camera(random_light(image, rng), rng)
 
 
-def _measure_loss(
-    network: DamageGate, batch: dict[str, torch.Tensor]
-) -> tuple[torch.Tensor, dict[str, float]]:
+def _measure_loss(network: DamageGate, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, dict[str, float]]:
     """BCE of the image plus BCE of the cells whose truth is known, cells of damage weighing more."""
     cell_logits = network.forward_cells(batch["x"]).float()
     logits = network.pool(cell_logits)

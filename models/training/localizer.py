@@ -105,7 +105,7 @@ def _make_sample(
         top, left = int(height * pad * rng.random()), int(width * pad * rng.random())
         wider = np.full((int(height * (1 + pad)), int(width * (1 + pad)), 3), Letterbox.PAD_VALUE, np.uint8)
         wider[top : top + height, left : left + width] = image
-        image, boxes_xyxy = wider, boxes_xyxy + [left, top, left, top]
+        image, boxes_xyxy = wider, boxes_xyxy + np.array([left, top, left, top])
     if rng.random() < 0.5:
         image = mirror(image)
         boxes_xyxy = np.stack(
@@ -117,8 +117,6 @@ def _make_sample(
     return sample, letterbox.apply_boxes(boxes_xyxy)
 
 
-def _measure_loss(
-    network: torch.nn.Module, batch: dict[str, torch.Tensor]
-) -> tuple[torch.Tensor, dict[str, float]]:
+def _measure_loss(network: torch.nn.Module, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, dict[str, float]]:
     losses, terms = network.loss(batch)
     return losses.sum() / len(batch["img"]), {name: float(value) for name, value in terms.items()}

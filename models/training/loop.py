@@ -100,9 +100,7 @@ def load_averaged(network: nn.Module, run_dir: Path) -> nn.Module:
     return network.eval()
 
 
-def _group_parameters(
-    network: nn.Module, options: TrainingOptions, encoder: nn.Module | None
-) -> list[dict[str, Any]]:
+def _group_parameters(network: nn.Module, options: TrainingOptions, encoder: nn.Module | None) -> list[dict[str, Any]]:
     """Encoder at a third of the rate; norms and biases without weight decay."""
     inside = {id(p) for p in encoder.parameters()} if encoder is not None else set()
     groups = []

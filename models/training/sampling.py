@@ -1,16 +1,14 @@
-"""Which photo comes next: sources are mixed at given shares, samples prepared by threads ahead of the network."""
+"""Which photo comes next: sources are mixed at given shares, samples prepared by a thread ahead of the network."""
 
-import queue
-import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
 
-def draw_forever(
-    groups: Sequence[Sequence[Any]], shares: Sequence[float], rng: np.random.Generator
-) -> Iterator[Any]:
+def draw_forever(groups: Sequence[Sequence[Any]], shares: Sequence[float], rng: np.random.Generator) -> Iterator[Any]:
     """Draw items: first a group by its share, then the next item of that group's shuffled round.
 
     Args:
@@ -35,24 +33,9 @@ def draw_forever(
 
 
 def prefetch(make: Callable[[], Any], *, depth: int = 6) -> Iterator[Any]:
-    """Call make() over and over in a thread, a few results ahead of their use.
-
-    Raises:
-        Whatever make raised, in the consumer.
-    """
-    ready: queue.Queue[tuple[Any, BaseException | None]] = queue.Queue(depth)
-
-    def work() -> None:
+    """Call make() over and over in one thread, a few results ahead of their use; what it raises is raised here."""
+    with ThreadPoolExecutor(1, thread_name_prefix="prefetch") as pool:
+        pending = deque(pool.submit(make) for _ in range(depth))
         while True:
-            try:
-                ready.put((make(), None))
-            except BaseException as error:  # noqa: BLE001 - handed to the consumer, which raises it
-                ready.put((None, error))
-                return
-
-    threading.Thread(target=work, daemon=True, name="prefetch").start()
-    while True:
-        item, error = ready.get()
-        if error is not None:
-            raise error
-        yield item
+            yield pending.popleft().result()
+            pending.append(pool.submit(make))

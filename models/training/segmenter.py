@@ -112,9 +112,7 @@ def _choose_corner(
     return int(corner[0]), int(corner[1])
 
 
-def _measure_loss(
-    network: UNetSegmenter, batch: dict[str, torch.Tensor]
-) -> tuple[torch.Tensor, dict[str, float]]:
+def _measure_loss(network: UNetSegmenter, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, dict[str, float]]:
     """BCE per class, pixels of damage weighing more, plus soft Dice over the batch."""
     with torch.autocast("cpu", enabled=False):  # depthwise convolutions are slower in bfloat16
         features = network.unet.encoder(batch["x"])

@@ -155,6 +155,32 @@ def test_one_poison_photo_among_ten_ends_in_the_dead_letter_queue_and_nine_succe
     assert [line for line in logs if line["event"] == "bug"]
 
 
+class CountingPipeline:
+    """The real pipeline, noting how many photos each batch held."""
+
+    def __init__(self, real: Pipeline) -> None:
+        self._real, self.batches = real, []
+        self.digest, self.decode = real.digest, real.decode
+
+    def inspect(self, batch):
+        self.batches.append(len(batch))
+        return self._real.inspect(batch)
+
+
+def test_a_micro_batch_goes_on_when_it_is_full(world: World, pipeline: Pipeline):
+    counting = CountingPipeline(pipeline)
+    world.ask_for_rendered(10)
+    world.build_worker(counting, batch_photos=5, batch_age_ms=30_000).run(drain=True)
+    assert counting.batches == [5, 5]
+
+
+def test_a_micro_batch_goes_on_when_its_first_photo_is_old_enough(world: World, pipeline: Pipeline):
+    counting = CountingPipeline(pipeline)
+    world.ask_for_rendered(3)
+    world.build_worker(counting, batch_photos=64, batch_age_ms=500).run(drain=True)
+    assert sum(counting.batches) == 3
+
+
 class SlowPipeline:
     """The real pipeline, held up until the test lets it go."""
 

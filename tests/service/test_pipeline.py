@@ -1,0 +1,101 @@
+"""The pipeline on the shipped models: the stages in their order, their times, and what makes a finding another one."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from models.renderer import render_photo
+from models.store import PRETRAINED_DIR, FolderStore, ModelSet, ModelStore, ModelVersion
+from service.errors import PhotoUnreadable, RuntimeExhausted
+from service.pipeline import Decoded, Pipeline, PipelineOptions
+from service.stages import STAGES
+from tests import photos
+
+THRESHOLDS_ONLY = ("threshold", "threshold", "threshold")
+
+
+@pytest.fixture(scope="module")
+def models() -> ModelSet:
+    return ModelStore(FolderStore(PRETRAINED_DIR)).load_promoted()
+
+
+def build(models: ModelSet, **options) -> Pipeline:
+    return Pipeline(models, PipelineOptions(**options), precision="f32", threads=0)
+
+
+def decoded(seed: int = 1, size_hw=(240, 320)) -> Decoded:
+    return Decoded(render_photo(seed, size_hw=size_hw, view="left", is_close_up=False).image, 1.0)
+
+
+def test_a_photo_that_the_gate_keeps_meets_every_stage_in_order(models: ModelSet):
+    (finding,) = build(models, gate_score_threshold=0.0).inspect([decoded()])
+    assert not finding.is_let_go
+    assert tuple(finding.timings_ms) == STAGES
+
+
+def test_a_photo_that_the_gate_lets_go_ends_there(models: ModelSet):
+    (finding,) = build(models, gate_score_threshold=1.0).inspect([decoded()])
+    assert finding.is_let_go
+    assert finding.regions == ()
+    assert tuple(finding.timings_ms) == ("decode", "localize", "gate")
+
+
+def test_photos_of_other_sizes_share_a_batch_and_keep_their_order(models: ModelSet):
+    pipeline = build(models, policies=THRESHOLDS_ONLY)
+    sizes = [(240, 320), (480, 640), (96, 96), (300, 200)]
+    batch = [decoded(seed, size_hw) for seed, size_hw in enumerate(sizes)]
+    together = pipeline.inspect(batch)
+    assert [finding.size_hw for finding in together] == sizes
+    for one, of_batch in zip(batch, together, strict=True):
+        (alone,) = pipeline.inspect([one])
+        assert alone.crop_xyxy == of_batch.crop_xyxy
+        assert alone.gate_score == pytest.approx(of_batch.gate_score, abs=1e-3)
+
+
+def test_an_empty_batch_has_no_findings(models: ModelSet):
+    assert build(models).inspect([]) == []
+
+
+def test_the_digest_tells_models_options_and_precision_apart(models: ModelSet):
+    digests = {
+        build(models).digest,
+        build(models, policies=THRESHOLDS_ONLY).digest,
+        build(models, gate_score_threshold=0.123).digest,
+        build(models, crop_margin_ratio=0.2).digest,
+        build(replace(models, digest="another")).digest,
+        Pipeline(models, PipelineOptions(), precision="bf16", threads=0).digest,
+    }
+    assert len(digests) == 6
+    assert build(models).digest == build(models).digest
+
+
+def test_a_card_without_a_needed_threshold_is_refused_by_name(models: ModelSet):
+    segmenter = models.versions["segmenter"]
+    card = segmenter.card.model_copy(update={"thresholds": {"scratch_score_threshold": 0.5}})
+    versions = {**models.versions, "segmenter": ModelVersion(card, segmenter.files, segmenter.digest)}
+    with pytest.raises(ValueError, match="dent_score_threshold"):
+        build(ModelSet(versions, models.digest))
+
+
+def test_bytes_that_the_decoder_refuses_are_the_photos_fault(models: ModelSet):
+    with pytest.raises(PhotoUnreadable):
+        build(models).decode(b"\xff\xd8\xff\xe0 no picture \xff\xd9")
+
+
+def test_decoding_keeps_the_pixels(models: ModelSet):
+    body = photos.good_png((40, 50))
+    expected = cv2.cvtColor(cv2.imdecode(np.frombuffer(body, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    found = build(models).decode(body)
+    assert np.array_equal(found.image, expected)
+    assert found.decode_ms > 0
+
+
+def test_running_out_of_memory_is_worth_another_try(models: ModelSet, monkeypatch: pytest.MonkeyPatch):
+    def exhaust(*_args, **_options):
+        raise MemoryError
+
+    monkeypatch.setattr("service.pipeline.segment_crops", exhaust)
+    with pytest.raises(RuntimeExhausted, match="batch of 1"):
+        build(models, gate_score_threshold=0.0).inspect([decoded()])
