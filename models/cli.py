@@ -157,6 +157,35 @@ def export(
 
 
 @app.command()
+def calibrate(
+    data: DataOption,
+    candidates: Annotated[Path, typer.Option("--from", help="Store that holds the candidates.")],
+    version: Annotated[str, typer.Option(help="Their version, the same for all three.")],
+    store: StoreOption,
+    new_version: Annotated[str, typer.Option(help="Name of the calibrated versions in --store.")] = "0001",
+    gate_recall: Annotated[
+        float, typer.Option(min=0.01, max=1, help="Share of damaged photos, real and rendered each, to let through.")
+    ] = 0.95,
+) -> None:
+    """Choose every threshold on val photos, measure, and store versions whose cards say both.
+
+    Example: vehicle-damage models calibrate --from runs/store --version 0001 --data runs/val --store runs/calibrated
+    """
+    from models.evaluation.calibration import calibrate_versions  # noqa: PLC0415
+
+    with _one_line_errors():
+        photos = choose_split(load_photos(data), "val")
+        source = ModelStore(FolderStore(candidates))
+        versions = {network: source.load_version(network, version) for network in NETWORKS}
+        cards, report = calibrate_versions(versions, photos, gate_recall=gate_recall)
+        store.mkdir(parents=True, exist_ok=True)
+        for network, card in cards.items():
+            renamed = card.model_copy(update={"version": new_version})
+            ModelStore(FolderStore(store)).add(renamed, versions[network].files)
+    typer.echo(json.dumps(report, indent=2))
+
+
+@app.command()
 def promote(
     versions: Annotated[list[str], typer.Argument(help="NETWORK=VERSION, one or more.")], store: StoreOption
 ) -> None:

@@ -130,9 +130,7 @@ def _write(out: Path, demo_photos: Sequence[DemoPhoto], results: Sequence[Inspec
     bodies = {photo.request.photo.key: photo.body for photo in demo_photos}
     for result in results:
         stem = Path(result.image_id).stem
-        (out / "results" / f"{stem}.json").write_text(
-            result.model_dump_json(indent=2) + "\n", encoding="utf-8"
-        )
+        (out / "results" / f"{stem}.json").write_text(result.model_dump_json(indent=2) + "\n", encoding="utf-8")
         overlay = draw_overlay(decode_photo(bodies[result.photo.key]), result)
         write_png(out / "overlays" / f"{stem}.png", overlay)
     (out / "index.html").write_text(build_page(results), encoding="utf-8")

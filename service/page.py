@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from models.structures import DAMAGE_CLASSES
 from service.overlay import COLOURS_RGB
@@ -56,7 +57,8 @@ def build_page(results: Sequence[InspectionResult]) -> str:
 
 
 def _build_figure(result: InspectionResult) -> str:
-    stem = escape(Path(result.image_id).stem, quote=True)
+    stem = Path(result.image_id).stem
+    link, words = quote(stem, safe=""), escape(stem, quote=True)
     facts = {
         "vehicle": f"{result.vehicle_id or '–'} {result.view or ''}",
         "taken": f"{result.taken_at:%Y-%m-%d %H:%M}" if result.taken_at else "–",
@@ -68,6 +70,6 @@ def _build_figure(result: InspectionResult) -> str:
     rows = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in facts.items())
     return (
         f'<figure class="{"damaged" if result.damage_level else "clean"}">'
-        f'<a href="results/{stem}.json"><img src="overlays/{stem}.png" alt="{stem}" loading="lazy"></a>'
+        f'<a href="results/{link}.json"><img src="overlays/{link}.png" alt="{words}" loading="lazy"></a>'
         f"<figcaption><strong>{escape(result.image_id)}</strong><dl>{rows}</dl></figcaption></figure>"
     )

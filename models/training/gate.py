@@ -22,7 +22,7 @@ from models.training.options import TrainingOptions, write_options
 from models.training.sampling import draw_forever, prefetch
 
 MEAN, STD = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
-INPUT_HW = (384, 384)
+INPUT_HW = (512, 512)
 CELL_PX = 16
 CELL_WEIGHT = 4.0
 

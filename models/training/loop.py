@@ -60,6 +60,7 @@ def run_training(
         state = saved["state"]
     start, progress_before = time.monotonic(), state["progress"]
     terms_sum: dict[str, float] = {}
+    terms_steps = 0
     network.train()
     while state["progress"] < 1:
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
@@ -78,12 +79,13 @@ def run_training(
             state["step"] / options.steps,
             progress_before + (1 - progress_before) * minutes / options.max_minutes,
         )
+        terms_steps += 1
         for name, value in terms.items():
             terms_sum[name] = terms_sum.get(name, 0.0) + value
         if state["step"] % LOG_EVERY_STEPS == 0 or state["progress"] >= 1:
-            means = {name: round(total / LOG_EVERY_STEPS, 4) for name, total in terms_sum.items()}
+            means = {name: round(total / terms_steps, 4) for name, total in terms_sum.items()}
             _log(options.out, {**state, "minutes": round(minutes, 2), **means})
-            terms_sum = {}
+            terms_sum, terms_steps = {}, 0
         if state["step"] % SAVE_EVERY_STEPS == 0 or state["progress"] >= 1:
             _save(path, network, averaged, optimizer, state)
     return averaged

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from torch.nn import functional as F
@@ -22,6 +23,11 @@ from models.training.sampling import draw_forever, prefetch
 MEAN, STD = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
 INPUT_HW = (512, 512)
 DICE_WEIGHT = 0.5
+POSITIVE_WEIGHTS = (12.0, 3.0, 6.0)
+"""Of damaged pixels, per class: scratches and gaps are hairlines, outnumbered by their surroundings."""
+SCRATCH = DAMAGE_CLASSES.index("scratch")
+CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+"""A scratch one or two pixels wide would vanish in the letterbox: it is taught one pixel wider on each side."""
 DAMAGE_WINDOW_SHARE = 0.75
 """Of the windows of a damaged photo: centred near damage."""
 
@@ -78,12 +84,13 @@ def _make_sample(
     crop_window = choose_window((photo.height, photo.width), cars, rng)
     image = crop_window.cut(load_image(photo.path))
     masks = np.stack([crop_window.cut(mask) for mask in load_masks(photo)])
+    masks[SCRATCH] = cv2.dilate(masks[SCRATCH].astype(np.uint8), CROSS).astype(bool)
     ignored = crop_window.cut(load_ignored(photo))
     side = max(round(INPUT_HW[0] * rng.uniform(0.7, 1.3)), window_px)
     letterbox = Letterbox(image.shape[:2], (side, side))
     planes = letterbox.apply_masks(np.concatenate([masks, ignored[None]]))  # (4, side, side)
     image = letterbox.apply(image)
-    x, y = _choose_corner(planes[:3].any(axis=0), letterbox, window_px, rng)
+    x, y = _choose_corner(planes[:3], letterbox, window_px, rng)
     image = image[y : y + window_px, x : x + window_px]
     planes = planes[:, y : y + window_px, x : x + window_px]
     if rng.random() < 0.5:
@@ -97,12 +104,13 @@ def _make_sample(
 
 
 def _choose_corner(
-    damage: np.ndarray, letterbox: Letterbox, window_px: int, rng: np.random.Generator
+    masks: np.ndarray, letterbox: Letterbox, window_px: int, rng: np.random.Generator
 ) -> tuple[int, int]:
-    """Top left corner of a window: around a random damaged pixel most of the time, else anywhere on the content."""
-    side = damage.shape[0]
-    where = np.flatnonzero(damage)
-    if len(where) and rng.random() < DAMAGE_WINDOW_SHARE:
+    """Top left corner of a window: most of the time around a pixel of a random class, else anywhere on the content."""
+    side = masks.shape[1]
+    shown = np.flatnonzero(masks.any(axis=(1, 2)))
+    if len(shown) and rng.random() < DAMAGE_WINDOW_SHARE:
+        where = np.flatnonzero(masks[rng.choice(shown)])
         y, x = divmod(int(rng.choice(where)), side)
     else:
         (left, top), (height, width) = letterbox.offset_xy, letterbox.content_hw
@@ -118,7 +126,8 @@ def _measure_loss(network: UNetSegmenter, batch: dict[str, torch.Tensor]) -> tup
         features = network.unet.encoder(batch["x"])
     logits = network.unet.segmentation_head(network.unet.decoder(features)).float()
     masks, weights = batch["masks"], batch["weights"]
-    bce = F.binary_cross_entropy_with_logits(logits, masks, weights * (1 + 3 * masks), reduction="sum")
+    emphasis = 1 + (torch.tensor(POSITIVE_WEIGHTS)[:, None, None] - 1) * masks
+    bce = F.binary_cross_entropy_with_logits(logits, masks, weights * emphasis, reduction="sum")
     bce = bce / weights.sum().clamp(min=1)
     probs = torch.sigmoid(logits) * (weights > 0)
     overlap = (probs * masks).sum(dim=(0, 2, 3))

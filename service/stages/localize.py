@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from models.localizer.predictor import Localizer
-from models.structures import CropWindow, box_area_px2, check_image
+from models.structures import CropWindow, box_area_px2, check_array, check_image
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def localize_cars(
         max_hw: the crop is shrunk to fit this height and width, pixels.
 
     Raises:
-        ContractError: an image of another shape or dtype.
+        ContractError: an image of another shape or dtype; a box of NaN or outside its photo.
     """
     for image in images:
         check_image("image", image)
@@ -49,6 +49,8 @@ def localize_cars(
     for image, found in zip(images, localizer.predict_boxes(images), strict=True):
         window, car_found = CropWindow.whole(image.shape[:2]), False
         if len(found.scores):
+            inside = (0, max(image.shape[:2]))
+            check_array("boxes_xyxy_photo", found.boxes_xyxy_photo, (None, 4), np.float32, value_range=inside)
             largest = int(np.argmax(box_area_px2(found.boxes_xyxy_photo)))
             window = CropWindow.around(found.boxes_xyxy_photo[largest], image.shape[:2], margin_ratio=margin_ratio)
             car_found = True

@@ -141,6 +141,22 @@ def test_a_ledger_that_is_opened_again_still_knows(url: str):
     ledger.close()
 
 
+def test_an_empty_database_may_be_opened_by_many_at_once(url: str):
+    start = threading.Barrier(8)
+
+    def open_and_write(number: int) -> None:
+        start.wait()
+        ledger = open_ledger(url)
+        ledger.record_results([result(f"{number}.jpg")])
+        ledger.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(open_and_write, range(8)))
+    ledger = open_ledger(url)
+    assert len(ledger.fetch_results()) == 8
+    ledger.close()
+
+
 WRITER = """
 import sys
 from service.ledger import open_ledger

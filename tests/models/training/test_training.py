@@ -1,0 +1,84 @@
+"""Two real steps of each network, ending in a version that its predictor loads."""
+
+import json
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs vehicle-damage[train]")
+
+from models.export import SPECS, build_for_export, convert_network, export_version, load_run, measure_parity  # noqa: E402
+from models.predictors import load_gate, load_localizer, load_segmenter  # noqa: E402
+from models.runtime.openvino_runtime import OpenVinoRuntime  # noqa: E402
+from models.store import FolderStore, ModelStore  # noqa: E402
+from models.training.gate import train_gate  # noqa: E402
+from models.training.localizer import train_localizer  # noqa: E402
+from models.training.options import build_options, load_options  # noqa: E402
+from models.training.segmenter import train_segmenter  # noqa: E402
+from tests.models.tiny_data import write_folder  # noqa: E402
+
+TRAIN = {"localizer": train_localizer, "gate": train_gate, "segmenter": train_segmenter}
+LOAD = {"localizer": load_localizer, "gate": load_gate, "segmenter": load_segmenter}
+ASK = {"localizer": "predict_boxes", "gate": "predict_scores", "segmenter": "predict_probs"}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    root = tmp_path_factory.mktemp("data")
+    return (write_folder(root / "rendered"), write_folder(root / "real", rendered=False))
+
+
+@pytest.mark.parametrize("network", list(TRAIN))
+def test_smoke_run_ends_in_a_version_that_the_predictor_loads(network, data, tmp_path):
+    options = build_options(network, "smoke", data, tmp_path / "run")
+    TRAIN[network](options)
+    assert load_options(tmp_path / "run") == options
+    assert json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[-1])["step"] == 2
+
+    wrapped = load_run(network, tmp_path / "run")
+    store = ModelStore(FolderStore(tmp_path))
+    export_version(store, network, "0001", wrapped, input_hw=(96, 96))
+    version = store.load_version(network, "0001")
+    photos = [np.full((40, 70, 3), 90, np.uint8), np.full((20, 20, 3), 200, np.uint8)]
+    answers = getattr(LOAD[network](version), ASK[network])(photos)
+    assert len(answers) == 2
+
+    batch = np.random.default_rng(0).random((3, 3, 96, 96), dtype=np.float32)
+    assert measure_parity(wrapped, version.files, batch)["export_score_max_difference"] < 0.05
+
+
+def test_resumed_run_goes_on_where_it_stopped(data, tmp_path):
+    options = build_options("gate", "smoke", data, tmp_path / "run", steps=4)
+    train_gate(build_options("gate", "smoke", data, tmp_path / "run"))
+    checkpoint = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
+    checkpoint["state"]["progress"] = 0.5  # as if interrupted half way
+    torch.save(checkpoint, tmp_path / "run" / "checkpoint.pt")
+    train_gate(options, resume=True)
+    steps = [json.loads(line)["step"] for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert steps[-1] > 2
+
+
+def test_averaged_weights_follow_the_trained_ones(data, tmp_path):
+    averaged = train_gate(build_options("gate", "smoke", data, tmp_path / "run"))
+    saved = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
+    own = averaged.state_dict()
+    assert all(torch.equal(own[name], value) for name, value in saved["averaged"].items())
+    assert not torch.equal(saved["averaged"]["cell.weight"], saved["network"]["cell.weight"])
+
+
+def test_exported_batch_equals_its_images_one_by_one():
+    torch.manual_seed(0)
+    files = convert_network(build_for_export("gate"), (64, 64), "openvino-fp16")
+    runtime = OpenVinoRuntime(files["model.xml"], files["model.bin"])
+    batch = np.random.default_rng(0).random((3, 3, 64, 64), dtype=np.float32)
+    np.testing.assert_allclose(runtime.run(batch), np.concatenate([runtime.run(row[None]) for row in batch]), atol=1e-5)
+
+
+@pytest.mark.parametrize(("preset", "network"), [("huge", "gate"), ("cpu", "yolo")])
+def test_unknown_preset_or_network_is_refused_by_name(preset, network, tmp_path):
+    with pytest.raises(ValueError, match=r"huge|yolo"):
+        build_options(network, preset, (), tmp_path)
+
+
+def test_every_network_has_a_spec():
+    assert list(SPECS) == list(TRAIN)
