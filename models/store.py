@@ -2,16 +2,18 @@
 
 Layout of a store, a bucket or a folder:
 
-    promoted.json                     {"versions": {network: version}, "previous": {…} | null}
+    promoted.json                     PromotedSets: what serves and what served before, each with its card's sha256
     <network>/<version>/card.json     ModelCard
     <network>/<version>/<file>        weights, listed with their sha256 in the card
 
-Weights are data: OpenVINO IR or safetensors, never a pickled class. Promotion and rollback change promoted.json only.
+Weights are data: OpenVINO IR or safetensors, never a pickled class. Promotion and rollback change promoted.json only,
+which vouches for the cards, as they vouch for their files: no wrong byte ever serves.
 """
 
 import fcntl
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +31,10 @@ class StoreError(Exception):
     """The store lacks something or holds something damaged; the message names it."""
 
 
+class MissingObjectError(StoreError):
+    """There is no such object."""
+
+
 class ConflictError(StoreError):
     """Somebody else changed the object since it was read."""
 
@@ -42,7 +48,7 @@ class ObjectStore(Protocol):
         ...
 
     def read(self, key: str) -> bytes:
-        """The object's bytes. Raises StoreError when there is none."""
+        """The object's bytes. Raises MissingObjectError when there is none, StoreError when it cannot be read."""
         ...
 
     def write(self, key: str, body: bytes, *, replaces: bytes | None) -> None:
@@ -72,20 +78,28 @@ class FolderStore:
         """Read one file under the root.
 
         Raises:
-            StoreError: it is missing or cannot be read.
+            MissingObjectError: there is no such file.
+            StoreError: it cannot be read.
         """
         try:
             return (self._root / key).read_bytes()
         except OSError as error:
-            raise StoreError(f"model folder {self._root}: cannot read {key}: {error.strerror}") from error
+            kind = MissingObjectError if isinstance(error, FileNotFoundError) else StoreError
+            raise kind(f"model folder {self._root}: cannot read {key}: {error.strerror}") from error
 
     def write(self, key: str, body: bytes, *, replaces: bytes | None) -> None:
         """Write one file under the root, atomically, if it still holds what the caller read.
 
         Raises:
             ConflictError: it changed, appeared or vanished in between.
+            StoreError: the folder cannot be written to.
         """
-        path = self._root / key
+        try:
+            self._write(self._root / key, key, body, replaces)
+        except OSError as error:
+            raise StoreError(f"model folder {self._root}: cannot write {key}: {error.strerror}") from error
+
+    def _write(self, path: Path, key: str, body: bytes, replaces: bytes | None) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with (self._root / ".lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # released when the file closes, also when the process dies
@@ -93,7 +107,10 @@ class FolderStore:
             if current != replaces:
                 raise ConflictError(f"{key}: changed since it was read")
             partial = path.with_name(path.name + ".partial")
-            partial.write_bytes(body)
+            with partial.open("wb") as file:
+                file.write(body)
+                file.flush()
+                os.fsync(file.fileno())
             partial.replace(path)
 
 
@@ -117,6 +134,24 @@ class ModelCard(BaseModel):
     limits: tuple[str, ...] = Field((), description="What it is known to do badly.")
     commit: str = Field("", description="Commit of the code that trained it.")
     files: dict[str, str] = Field(description="File name to sha256, every file of the version but this card.")
+
+
+class ServingVersion(BaseModel):
+    """One promoted version and the digest of its card."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    version: str
+    card_sha256: str
+
+
+class PromotedSets(BaseModel):
+    """What promoted.json holds: the serving set, and the one before, to which a rollback returns."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    versions: dict[str, ServingVersion]
+    previous: dict[str, ServingVersion] | None
 
 
 @dataclass(frozen=True)
@@ -147,14 +182,24 @@ class ModelStore:
     def __init__(self, objects: ObjectStore) -> None:
         self._objects = objects
 
-    def load_version(self, network: str, version: str) -> ModelVersion:
+    def load_version(self, network: str, version: str, *, card_sha256: str | None = None) -> ModelVersion:
         """Read one version and check every byte of it.
+
+        Args:
+            network: localizer, gate or segmenter.
+            version: name of the version.
+            card_sha256: what the card must be; None for a candidate, for which nobody vouches yet.
 
         Raises:
             StoreError: missing, not a card, a file whose sha256 differs, naming which.
         """
         prefix = f"{network}/{version}"
         card_bytes = self._objects.read(f"{prefix}/card.json")
+        if card_sha256 is not None and sha256_hex(card_bytes) != card_sha256:
+            raise StoreError(
+                f"{self._objects.location}: {prefix}/card.json: sha256 {sha256_hex(card_bytes)[:12]}…, "
+                f"{PROMOTED_KEY} says {card_sha256[:12]}…"
+            )
         try:
             card = ModelCard.model_validate_json(card_bytes)
         except ValidationError as error:
@@ -180,9 +225,9 @@ class ModelStore:
             StoreError: promoted.json or one of its versions is missing or damaged.
         """
         _, promoted = self._read_promoted()
-        if missing := [network for network in NETWORKS if network not in promoted["versions"]]:
+        if missing := [network for network in NETWORKS if network not in promoted.versions]:
             raise StoreError(f"{self._objects.location}: {PROMOTED_KEY}: no version for {', '.join(missing)}")
-        versions = {network: self.load_version(network, promoted["versions"][network]) for network in NETWORKS}
+        versions = self._load_set({network: promoted.versions[network] for network in NETWORKS})
         digests = json.dumps({network: version.digest for network, version in versions.items()}, sort_keys=True)
         return ModelSet(versions, sha256_hex(digests.encode())[:16])
 
@@ -201,8 +246,9 @@ class ModelStore:
             raise ValueError("card.files: expected the sha256 of exactly the given files")
         prefix = f"{card.network}/{card.version}"
         for name, body in files.items():
-            self._objects.write(f"{prefix}/{name}", body, replaces=None)
-        self._objects.write(f"{prefix}/card.json", (card.model_dump_json(indent=2) + "\n").encode(), replaces=None)
+            self._write_once(f"{prefix}/{name}", body)
+        card_bytes = (card.model_dump_json(indent=2) + "\n").encode()
+        self._objects.write(f"{prefix}/card.json", card_bytes, replaces=None)
 
     def promote(self, versions: Mapping[str, str]) -> None:
         """Make versions serve; networks not named keep theirs.
@@ -211,15 +257,17 @@ class ModelStore:
             StoreError: a named version is missing or damaged; the serving set stays.
             ConflictError: another promotion came first.
         """
-        for network, version in versions.items():
-            self.load_version(network, version)
+        chosen = {
+            network: ServingVersion(version=version, card_sha256=self.load_version(network, version).digest)
+            for network, version in versions.items()
+        }
         try:
             before, promoted = self._read_promoted()
-            serving: dict[str, str] | None = promoted["versions"]
-        except StoreError:
-            before, serving = None, None
-        document = {"versions": {**(serving or {}), **versions}, "previous": serving}
-        self._objects.write(PROMOTED_KEY, _dump(document), replaces=before)
+        except MissingObjectError:
+            self._write_promoted(PromotedSets(versions=chosen, previous=None), replaces=None)
+        else:
+            sets = PromotedSets(versions={**promoted.versions, **chosen}, previous=promoted.versions)
+            self._write_promoted(sets, replaces=before)
 
     def rollback(self) -> None:
         """Make the previous serving set serve again.
@@ -229,28 +277,34 @@ class ModelStore:
             ConflictError: another promotion came first.
         """
         before, promoted = self._read_promoted()
-        previous = promoted["previous"]
-        if previous is None:
+        if promoted.previous is None:
             raise StoreError(f"{self._objects.location}: {PROMOTED_KEY}: there is no previous set")
-        for network, version in previous.items():
-            self.load_version(network, version)
-        document = {"versions": previous, "previous": promoted["versions"]}
-        self._objects.write(PROMOTED_KEY, _dump(document), replaces=before)
+        self._load_set(promoted.previous)
+        sets = PromotedSets(versions=promoted.previous, previous=promoted.versions)
+        self._write_promoted(sets, replaces=before)
 
-    def _read_promoted(self) -> tuple[bytes, dict[str, Any]]:
+    def _load_set(self, serving: Mapping[str, ServingVersion]) -> dict[str, ModelVersion]:
+        return {
+            network: self.load_version(network, chosen.version, card_sha256=chosen.card_sha256)
+            for network, chosen in serving.items()
+        }
+
+    def _write_once(self, key: str, body: bytes) -> None:
+        """Write a file that an interrupted upload may have left there, byte for byte the same."""
+        try:
+            self._objects.write(key, body, replaces=None)
+        except ConflictError:
+            if self._objects.read(key) != body:
+                raise
+
+    def _read_promoted(self) -> tuple[bytes, PromotedSets]:
         body = self._objects.read(PROMOTED_KEY)
         try:
-            document = json.loads(body)
-            versions, previous = document["versions"], document["previous"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise StoreError(f"{self._objects.location}: {PROMOTED_KEY}: expected versions and previous") from error
-        for mapping in (versions, previous or {}):
-            if not isinstance(mapping, dict) or not all(isinstance(v, str) for v in mapping.values()):
-                raise StoreError(
-                    f"{self._objects.location}: {PROMOTED_KEY}: expected network names mapped to version names"
-                )
-        return body, document
+            return body, PromotedSets.model_validate_json(body)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "document"
+            raise StoreError(f"{self._objects.location}: {PROMOTED_KEY}: {where}: {first['msg']}") from error
 
-
-def _dump(document: object) -> bytes:
-    return (json.dumps(document, indent=2, sort_keys=True) + "\n").encode()
+    def _write_promoted(self, sets: PromotedSets, *, replaces: bytes | None) -> None:
+        self._objects.write(PROMOTED_KEY, (sets.model_dump_json(indent=2) + "\n").encode(), replaces=replaces)

@@ -54,7 +54,7 @@ def build_worker(settings: Settings, pipeline: Pipeline, ledger: Ledger, *, sqs:
     limits = build_limits(settings)
     return Worker(
         Queue(sqs, settings.queue_url),
-        PhotoStorage(s3, buckets=settings.photo_buckets, limits=limits),
+        PhotoStorage(s3, buckets=settings.photo_buckets, max_bytes=limits.max_bytes),
         limits,
         pipeline,
         ResultStore(s3, bucket=settings.results_bucket, prefix=settings.results_prefix),

@@ -85,8 +85,9 @@ def _open_file(
         body = path.read_bytes()
     except OSError as error:
         return path, None, PhotoMissing(f"photo: {error.strerror}: {path}")
+    sha256 = hashlib.sha256(body).hexdigest()
     try:
-        photo = check_photo(body, limits)
-        return path, photo.sha256, pipeline.decode(photo.body)
+        check_photo(body, limits)
+        return path, sha256, pipeline.decode(body)
     except PermanentError as error:
-        return path, hashlib.sha256(body).hexdigest(), error
+        return path, sha256, error

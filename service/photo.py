@@ -30,7 +30,7 @@ class PhotoLimits:
 
 @dataclass(frozen=True)
 class PhotoBytes:
-    """One photo as it lies in storage; its header has passed the limits."""
+    """One photo as it lies in storage."""
 
     body: bytes
     sha256: str
@@ -39,25 +39,25 @@ class PhotoBytes:
 class PhotoStorage:
     """Fetches photos from the buckets that are allowed, and from no other."""
 
-    def __init__(self, client: Any, *, buckets: tuple[str, ...], limits: PhotoLimits) -> None:
+    def __init__(self, client: Any, *, buckets: tuple[str, ...], max_bytes: int) -> None:
         """Name the buckets; nothing is called yet.
 
         Args:
             client: boto3 S3 client.
             buckets: the only buckets ever asked.
-            limits: bounds on every photo.
+            max_bytes: larger objects are not read.
         """
         self._client = client
         self._buckets = frozenset(buckets)
-        self._limits = limits
+        self._max_bytes = max_bytes
 
     def fetch_photo(self, location: PhotoLocation) -> PhotoBytes:
-        """Fetch one photo.
+        """Fetch one photo; whether it is one, `check_photo` says.
 
         Raises:
             BadRequest: its bucket is not allowed.
             PhotoMissing: there is no such object.
-            PhotoUnreadable: over a limit, or no whole JPEG, PNG or WebP.
+            PhotoUnreadable: more bytes than are read.
             StorageUnavailable: S3 does not answer, or refuses us.
         """
         if location.bucket not in self._buckets:
@@ -68,8 +68,8 @@ class PhotoStorage:
         try:
             answer = self._client.get_object(**where)
             with answer["Body"] as stream:
-                if (length := answer["ContentLength"]) > self._limits.max_bytes:
-                    raise PhotoUnreadable(f"photo: {length} bytes, at most {self._limits.max_bytes} are read")
+                if (length := answer["ContentLength"]) > self._max_bytes:
+                    raise PhotoUnreadable(f"photo: {length} bytes, at most {self._max_bytes} are read")
                 body = stream.read()
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "")
@@ -78,10 +78,10 @@ class PhotoStorage:
             raise StorageUnavailable(f"s3://{location.bucket}/{location.key}: {code}") from error
         except (BotoCoreError, OSError) as error:
             raise StorageUnavailable(f"s3://{location.bucket}/{location.key}: {type(error).__name__}") from error
-        return check_photo(body, self._limits)
+        return PhotoBytes(body, hashlib.sha256(body).hexdigest())
 
 
-def check_photo(body: bytes, limits: PhotoLimits) -> PhotoBytes:
+def check_photo(body: bytes, limits: PhotoLimits) -> None:
     """Check a photo by its bytes alone, before a decoder reserves memory for it.
 
     Args:
@@ -100,7 +100,6 @@ def check_photo(body: bytes, limits: PhotoLimits) -> PhotoBytes:
         raise PhotoUnreadable(f"photo: {width} x {height} pixels, each side needs at least {limits.min_side_px}")
     if height * width > limits.max_px2:
         raise PhotoUnreadable(f"photo: {width} x {height} pixels, at most {limits.max_px2} are decoded")
-    return PhotoBytes(body, hashlib.sha256(body).hexdigest())
 
 
 def read_size_hw(body: bytes) -> tuple[int, int]:

@@ -6,14 +6,16 @@ Must not know: SQS, pixels.
 """
 
 import json
+import re
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import unquote_plus
 
 from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     FiniteFloat,
@@ -24,6 +26,23 @@ from pydantic import (
 from service.errors import BadRequest
 
 
+_LONGEST_KEY_BYTES: Final = 1024
+_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]")
+
+
+def _check_written(moment: object) -> object:
+    is_written = isinstance(moment, str) and _DATE.match(moment)  # pydantic would take "5" for 1970
+    if not is_written and not isinstance(moment, datetime):
+        raise ValueError("expected a time as RFC 3339 writes it")  # noqa: TRY004 - pydantic reports ValueError
+    return moment
+
+
+def _check_key_bytes(key: str) -> str:
+    if len(key.encode()) > _LONGEST_KEY_BYTES:
+        raise ValueError(f"expected at most {_LONGEST_KEY_BYTES} bytes of UTF-8")
+    return key
+
+
 def _check_utc(moment: datetime) -> datetime:
     try:
         moment.astimezone(UTC)
@@ -32,10 +51,11 @@ def _check_utc(moment: datetime) -> datetime:
     return moment
 
 
+_BUCKET = r"^[A-Za-z0-9._-]{3,63}$"
 _NO_NUL = r"^[^\x00]*$"  # PostgreSQL stores no NUL in text
 Name = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=_NO_NUL)]
 Word = Annotated[str, StringConstraints(max_length=2**20)]  # constrained, so that lone surrogates are refused
-Moment = Annotated[AwareDatetime, AfterValidator(_check_utc)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_check_written), AfterValidator(_check_utc)]
 View = Literal["front", "rear", "left", "right", "front_left", "front_right", "rear_left", "rear_right"]
 
 
@@ -44,10 +64,8 @@ class PhotoLocation(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    bucket: Annotated[str, StringConstraints(min_length=3, max_length=63, pattern=_NO_NUL)] = Field(
-        description="Bucket name."
-    )
-    key: Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=_NO_NUL)] = Field(
+    bucket: Annotated[str, StringConstraints(pattern=_BUCKET)] = Field(description="Bucket name.")
+    key: Annotated[str, StringConstraints(min_length=1, pattern=_NO_NUL), AfterValidator(_check_key_bytes)] = Field(
         description="Key, not URL-encoded."
     )
     version_id: Name | None = Field(None, description="Version of the object; the latest when absent.")

@@ -3,6 +3,7 @@
 Credentials, region and endpoint of AWS are boto3's own variables (AWS_REGION, AWS_ENDPOINT_URL, …).
 """
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -47,8 +48,10 @@ class Settings(BaseSettings):
         120, ge=2, le=43_200, description="How long a message stays hidden unless renewed."
     )
     renewal_interval_s: float = Field(30, gt=0, description="Everything in flight is renewed so often.")
-    retry_pause_s: int = Field(5, ge=0, le=43_200, description="Pause after the first failed attempt; doubles each.")
-    retry_pause_max_s: int = Field(900, ge=0, le=43_200, description="Longest pause between attempts.")
+    retry_pause_s: int = Field(5, ge=0, le=36_000, description="Pause after the first failed attempt; doubles each.")
+    retry_pause_max_s: int = Field(
+        900, ge=0, le=36_000, description="Longest pause between attempts; SQS hides a message for 12 hours in all."
+    )
     shutdown_grace_s: float = Field(
         20,
         gt=0,
@@ -121,6 +124,10 @@ def load_settings(**overrides: object) -> Settings:
     Raises:
         SetupError: naming the variable, what was expected and what was found.
     """
+    known = {ENV_PREFIX + name.upper() for name in Settings.model_fields}
+    for variable in sorted(os.environ):
+        if variable.startswith(ENV_PREFIX) and variable not in known:
+            raise SetupError(f"{variable}: there is no such setting; `vehicle-damage reference settings` lists them")
     try:
         return Settings(**overrides)
     except ValidationError as error:

@@ -240,7 +240,7 @@ class Worker:
         """Fetch and decode one photo and hand it to the batcher; or end it here."""
         request = task.request
         if request.is_overdue(datetime.now(UTC)):
-            raise DeadlinePassed(f"deadline: {request.deadline:%Y-%m-%dT%H:%M:%SZ} is over")
+            raise DeadlinePassed(f"deadline: {request.deadline.isoformat()} is over")
         with metrics.FETCH.time():
             photo = self._photos.fetch_photo(request.photo)
         visible = self._results.find(request.photo, photo.sha256, self._pipeline.digest)

@@ -4,10 +4,16 @@ In:   bytes of a JPEG, PNG or WebP file. Out: image, uint8 (H, W, 3) RGB, photo 
 Must not know: where the bytes came from.
 """
 
+import struct
+from typing import Final
+
 import cv2
 import numpy as np
 
 from models.structures import Letterbox
+
+_EXIF: Final = int(cv2.IMAGE_METADATA_EXIF)
+_ORIENTATION_TAG: Final = 274
 
 
 class DecodeError(Exception):
@@ -35,15 +41,45 @@ def decode_photo(body: bytes) -> np.ndarray:
         if image is None:
             raise DecodeError("the decoder found no picture")
         if body.startswith((b"\x89PNG", b"RIFF")):
-            image = _lay_on_grey(image, cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED))
+            image = _lay_on_grey(image, encoded)
     except cv2.error as error:
         raise DecodeError(f"the decoder failed: {error.err}") from error
     return image
 
 
-def _lay_on_grey(image: np.ndarray, raw: np.ndarray | None) -> np.ndarray:
-    if raw is None or raw.ndim != 3 or raw.shape[2] != 4 or raw.shape[:2] != image.shape[:2]:
+def _lay_on_grey(image: np.ndarray, encoded: np.ndarray) -> np.ndarray:
+    """Mix a picture that has opacity with the grey; any other comes back as it is."""
+    raw, kinds, metadata = cv2.imdecodeWithMetadata(encoded, flags=cv2.IMREAD_UNCHANGED)
+    if raw is None or raw.ndim != 3 or raw.shape[2] != 4:
         return image
-    opacity = raw[..., 3:].astype(np.float32) / np.iinfo(raw.dtype).max  # (H, W, 1)
+    exif = [bytes(np.asarray(block)) for kind, block in zip(kinds, metadata, strict=True) if kind == _EXIF]
+    opacity = raw[..., 3].astype(np.float32) / np.iinfo(raw.dtype).max  # (H, W), not yet turned as the image is
+    opacity = _turn(opacity, _read_orientation(exif[0]) if exif else 1)[..., None]
     laid = image * opacity + Letterbox.PAD_VALUE * (1 - opacity)
     return np.round(laid).astype(np.uint8)
+
+
+def _turn(plane: np.ndarray, orientation: int) -> np.ndarray:
+    """Turn a plane, (H, W), upright from its EXIF orientation; an unknown one is no turn."""
+    if orientation in (5, 6, 7, 8):
+        plane = plane.T
+    if orientation in (2, 3, 6, 7):
+        plane = plane[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        plane = plane[::-1]
+    return plane
+
+
+def _read_orientation(exif: bytes) -> int:
+    """Find the orientation in the first directory of an EXIF block. Source: TIFF 6.0, section 2; EXIF 2.3, tag 274."""
+    order = ">" if exif.startswith(b"MM") else "<"
+    try:
+        (at,) = struct.unpack_from(order + "I", exif, 4)
+        (entries,) = struct.unpack_from(order + "H", exif, at)
+        for entry in range(entries):
+            tag, _, _, value = struct.unpack_from(order + "HHIH", exif, at + 2 + 12 * entry)
+            if tag == _ORIENTATION_TAG:
+                return value
+    except struct.error:
+        return 1
+    return 1

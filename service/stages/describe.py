@@ -16,7 +16,7 @@ def describe_regions(masks: np.ndarray, probs: np.ndarray, window: CropWindow, *
     Args:
         masks: bool (3, h, w), crop frame.
         probs: float32 (3, h, w), [0, 1], crop frame; a region's score is their mean over its patch.
-        window: where the crop lies in the photo; the crop may be smaller than the window, never of another shape.
+        window: where the crop lies in the photo; the crop may be smaller than the window, never larger.
         min_area_px2: smaller patches are dropped; crop pixels.
 
     Returns:
@@ -38,22 +38,35 @@ def describe_regions(masks: np.ndarray, probs: np.ndarray, window: CropWindow, *
                 continue
             patch = labels[y : y + height, x : x + width] == label
             score = float(probs[channel, y : y + height, x : x + width][patch].mean())
-            corner = np.array([x, y])
-            low, high = corner * scale_xy, np.array([x + width, y + height]) * scale_xy
-            # A point of the border is the middle of its pixel, so it stays inside the box at every scale.
-            points = (trace_polygon(patch) + corner + 0.5) * scale_xy - 0.5 + [window.x0, window.y0]
+            rows, own_rows = _cover(y, height, float(scale_xy[1]))
+            columns, own_columns = _cover(x, width, float(scale_xy[0]))
+            enlarged = patch[np.ix_(own_rows, own_columns)]
+            left, top = window.x0 + int(columns[0]), window.y0 + int(rows[0])
+            points = trace_polygon(enlarged) + np.array([left, top])
             regions.append(
                 Region(
                     class_id=channel + 1,
-                    points=tuple((round(float(px), 2), round(float(py), 2)) for px, py in points),
+                    points=tuple((float(px), float(py)) for px, py in points),
                     score=min(max(score, 0.0), 1.0),
-                    area_px2=max(round(area_px2 * float(scale_xy.prod())), 1),
-                    box_xyxy=(
-                        window.x0 + int(np.floor(low[0])),
-                        window.y0 + int(np.floor(low[1])),
-                        window.x0 + int(np.ceil(high[0])),
-                        window.y0 + int(np.ceil(high[1])),
-                    ),
+                    area_px2=int(enlarged.sum()),
+                    box_xyxy=(left, top, left + len(columns), top + len(rows)),
                 )
             )
     return sorted(regions, key=lambda region: -region.area_px2)
+
+
+def _cover(start: int, length: int, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """Find the photo pixels of one axis whose middles fall on a run of crop pixels.
+
+    Args:
+        start: the run's first crop pixel.
+        length: of the run, crop pixels.
+        scale: photo pixels per crop pixel, at least 1, so that each crop pixel has a photo pixel.
+
+    Returns:
+        int (P,), photo pixels from the window's edge; int (P,), the crop pixel of each, from the run's start.
+    """
+    covered = np.arange(int(start * scale), int(np.ceil((start + length) * scale)))
+    own = ((covered + 0.5) / scale).astype(np.int64) - start
+    is_inside = (own >= 0) & (own < length)
+    return covered[is_inside], own[is_inside]

@@ -240,3 +240,21 @@ def test_whatever_is_accepted_can_be_carried_into_a_result_and_back(body: str):
     result.identity().encode()
     if result.taken_at is not None:
         result.taken_at.astimezone(UTC)
+
+
+@pytest.mark.parametrize("bucket", ["ab", "x" * 64, "photos/x", "photos x", "사진-사진"])
+def test_a_bucket_name_that_no_bucket_can_have_is_refused(bucket: str):
+    with pytest.raises(BadRequest, match=r"photo\.bucket"):
+        parse_message(json.dumps({"photo": {"bucket": bucket, "key": "a.jpg"}}))
+
+
+def test_a_keys_length_counts_in_bytes():
+    assert len(parse_message(json.dumps({"photo": {"bucket": "photos", "key": "é" * 512}}))) == 1
+    with pytest.raises(BadRequest, match=r"photo\.key: .*1024 bytes"):
+        parse_message(json.dumps({"photo": {"bucket": "photos", "key": "é" * 513}}))
+
+
+@pytest.mark.parametrize("moment", [5, 1.5, True, "5"])
+def test_a_time_that_is_not_written_as_one_is_refused(moment: object):
+    with pytest.raises(BadRequest, match="taken_at"):
+        parse_message(json.dumps({"photo": {"bucket": "photos", "key": "a.jpg"}, "taken_at": moment}))

@@ -124,3 +124,9 @@ def test_every_setting_is_described_and_carries_its_unit():
         assert field.description and field.description.endswith((".", "…")), name
         if any(word in name for word in ("timeout", "interval", "pause", "grace", "wait")):
             assert name.endswith("_s") or "_max_s" in name, name
+
+
+def test_a_variable_that_is_no_setting_is_refused_by_name(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("VEHICLE_DAMAGE_BATCH_FOTOS", "4")
+    with pytest.raises(SetupError, match="VEHICLE_DAMAGE_BATCH_FOTOS: there is no such setting"):
+        load_settings()

@@ -256,7 +256,7 @@ def test_a_passed_deadline_is_a_rejection_with_its_reason(world: World, pipeline
     world.build_worker(pipeline).run(drain=True)
     (result,) = world.results()
     assert (result.status, result.error) == ("rejected", "DeadlinePassed")
-    assert "2026-01-01T00:00:00Z" in result.reason
+    assert "2026-01-01T00:00:00+00:00" in result.reason
 
 
 def test_no_bucket_but_the_allowed_ones_is_fetched(world: World, pipeline: Pipeline):
