@@ -2,8 +2,8 @@
 
 Usage: python benchmarks/pipeline.py [--photos 24]
 
-The naive side runs one photo at a time, every photo through every stage, as a first script would: no gate, no batch, the
-CRF on the whole crop for two classes. Its networks have the shipped architectures and untrained weights, which cost the
+The naive side runs one photo at a time, every photo through every stage, as a first script would: no gate, no batch,
+the CRF on the whole crop for two classes. Its networks have the shipped architectures and untrained weights, which cost the
 same time. Both sides start from the same JPEG bytes and run in one process, one after the other, on all cores.
 """
 
@@ -22,7 +22,7 @@ from models.localizer.network import build_localizer
 from models.segmenter.network import UNetSegmenter
 from models.store import PRETRAINED_DIR, FolderStore, ModelStore
 from models.structures import Letterbox, normalise_batch
-from service.demo import render_demo_photos
+from service.commands.demo import render_demo_photos
 from service.pipeline import Pipeline, PipelineOptions
 
 BATCH_PHOTOS = 8

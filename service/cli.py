@@ -18,19 +18,19 @@ from models.cli import app as models_app
 from service import metrics
 from service.assembly import build_limits, build_pipeline, build_worker
 from service.aws import build_client, check_bucket
-from service.dead_letters import list_dead_letters, requeue_dead_letters
-from service.demo import run_demo
-from service.enqueue import enqueue_photos
+from service.commands.dead_letters import list_dead_letters, requeue_dead_letters
+from service.commands.demo import run_demo
+from service.commands.enqueue import enqueue_photos
+from service.commands.inspection import inspect_files, list_photos
+from service.commands.reference import describe_metrics, describe_settings
 from service.errors import DamageServiceError, SetupError
-from service.inspection import inspect_files, list_photos
 from service.ledger import open_ledger
 from service.logs import configure_logs
-from service.overlay import draw_overlay, write_png
-from service.page import count_regions
 from service.probes import ProbeServer
-from service.reference import describe_metrics, describe_settings
 from service.request import InspectionRequest
 from service.result import InspectionResult
+from service.review.overlay import draw_overlay, write_png
+from service.review.page import count_regions
 from service.settings import Settings, load_settings
 from service.sqs import Queue
 from service.stages import STAGES

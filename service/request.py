@@ -25,7 +25,6 @@ from pydantic import (
 
 from service.errors import BadRequest
 
-
 _LONGEST_KEY_BYTES: Final = 1024
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]")
 
@@ -33,7 +32,7 @@ _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]")
 def _check_written(moment: object) -> object:
     is_written = isinstance(moment, str) and _DATE.match(moment)  # pydantic would take "5" for 1970
     if not is_written and not isinstance(moment, datetime):
-        raise ValueError("expected a time as RFC 3339 writes it")  # noqa: TRY004 - pydantic reports ValueError
+        raise ValueError("expected a time as RFC 3339 writes it")
     return moment
 
 

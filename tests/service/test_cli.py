@@ -13,7 +13,7 @@ import typer
 
 from models.store import PRETRAINED_DIR
 from service import cli
-from service.reference import describe_metrics, describe_settings
+from service.commands.reference import describe_metrics, describe_settings
 from service.result import InspectionResult
 from tests import photos
 from tests.service.world import World, rendered_jpeg

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from models.store import PRETRAINED_DIR, FolderStore, ModelStore
 from models.structures import ContractError
 from service import metrics
-from service.dead_letters import list_dead_letters
+from service.commands.dead_letters import list_dead_letters
 from service.ledger import open_ledger
 from service.pipeline import Pipeline, PipelineOptions
 from tests import photos

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from service.aws import build_client
+from service.commands.enqueue import enqueue_photos
 from service.embedded import EmbeddedAws
-from service.enqueue import enqueue_photos
 from service.errors import SetupError, StorageUnavailable
 from service.request import InspectionRequest, parse_message
 from service.sqs import Queue

@@ -17,10 +17,10 @@ from service.assembly import build_pipeline, build_worker
 from service.embedded import EmbeddedAws, run_embedded_aws
 from service.errors import SetupError
 from service.ledger import open_ledger
-from service.overlay import draw_overlay, write_png
-from service.page import build_page
 from service.request import InspectionRequest, PhotoLocation
 from service.result import InspectionResult
+from service.review.overlay import draw_overlay, write_png
+from service.review.page import build_page
 from service.settings import Settings
 from service.sqs import Queue
 from service.stages.decode import decode_photo

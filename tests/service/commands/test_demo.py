@@ -9,7 +9,7 @@ import pytest
 
 from models.renderer import render_photo
 from models.structures import DAMAGE_CLASSES, rasterise_polygons
-from service.demo import demo_scenes, run_demo
+from service.commands.demo import demo_scenes, run_demo
 from service.settings import Settings
 
 PHOTOS = 24

@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from service.page import build_page, count_regions
+from service.review.page import build_page, count_regions
 from tests.service.samples import region, rejection, result
 
 

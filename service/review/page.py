@@ -8,8 +8,8 @@ from typing import Final
 from urllib.parse import quote
 
 from models.structures import DAMAGE_CLASSES
-from service.overlay import COLOURS_RGB
 from service.result import InspectionResult
+from service.review.overlay import COLOURS_RGB
 
 _STYLE: Final = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 1500px; padding: 0 1rem; color: #1c1c1e; }

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from service.dead_letters import list_dead_letters, requeue_dead_letters
+from service.commands.dead_letters import list_dead_letters, requeue_dead_letters
 from service.embedded import EmbeddedAws
 from service.errors import QueueUnavailable
 from service.ledger import Failure, Ledger, open_ledger

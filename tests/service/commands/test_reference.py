@@ -4,8 +4,8 @@ import os
 
 import pytest
 
+from service.commands.reference import describe_metrics, describe_settings
 from service.metrics import REGISTRY
-from service.reference import describe_metrics, describe_settings
 from service.settings import ENV_PREFIX, Settings, load_settings
 
 

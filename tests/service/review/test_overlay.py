@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from models.structures import DAMAGE_CLASSES
-from service.overlay import COLOURS_RGB, draw_overlay, write_png
 from service.result import InspectionResult
+from service.review.overlay import COLOURS_RGB, draw_overlay, write_png
 from service.stages.decode import decode_photo
 from tests.service.samples import region, rejection, result
 

@@ -1,0 +1,1 @@
+"""What the commands do, below the command line: one module a command."""

@@ -1,0 +1,4 @@
+"""The operations pages: results shown to people.
+
+Must not know: SQS, networks.
+"""
