@@ -3,8 +3,8 @@
 Usage: python benchmarks/pipeline.py [--photos 24]
 
 The naive side runs one photo at a time, every photo through every stage, as a first script would: no gate, no batch,
-the CRF on the whole crop for two classes. Its networks have the shipped architectures and untrained weights, which cost the
-same time. Both sides start from the same JPEG bytes and run in one process, one after the other, on all cores.
+the CRF on the whole crop for two classes. Its networks have the shipped architectures and untrained weights, which cost
+the same time. Both sides start from the same JPEG bytes and run in one process, one after the other, on all cores.
 """
 
 import argparse
