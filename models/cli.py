@@ -11,10 +11,12 @@ from typing import Annotated
 
 import typer
 
-from models.data.photos import ANNOTATIONS_NAME, SPLITS, DataError, choose_split, load_photos
+from models.data.photos import ANNOTATIONS_NAME, SPLITS, DataError, choose_split, load_image, load_photos
 from models.store import NETWORKS, PRETRAINED_DIR, FolderStore, ModelStore, StoreError
 
 app = typer.Typer(no_args_is_help=True, help="Train, compare, promote and roll back the networks.")
+
+PARITY_PHOTOS = 8
 
 DataOption = Annotated[
     list[Path], typer.Option("--data", help="Folder with images/ and annotations.json; may be given again.")
@@ -134,6 +136,9 @@ def export(
     run_dir: Annotated[Path, typer.Argument(help="Run folder of `train`.")],
     store: StoreOption,
     version: Annotated[str, typer.Option(help="Name of the new version.")] = "0001",
+    about: Annotated[
+        Path | None, typer.Option(help="JSON for the card: sources (into dataset), limits, commit; each may miss.")
+    ] = None,
 ) -> None:
     """Export a run to OpenVINO and add it to a store as a candidate.
 
@@ -144,14 +149,21 @@ def export(
         from models.training.options import load_options  # noqa: PLC0415
 
         options = load_options(run_dir)
+        told = json.loads(about.read_text()) if about else {}
+        if unknown := set(told) - {"sources", "limits", "commit"}:
+            raise ValueError(f"about: expected sources, limits, commit, found {', '.join(sorted(unknown))}")
         wrapped = exporting.load_run(options.network, run_dir)
+        photos = load_photos(options.data)
         store.mkdir(parents=True, exist_ok=True)
         card = exporting.export_version(
             ModelStore(FolderStore(store)),
             options.network,
             version,
             wrapped,
-            dataset=exporting.describe_dataset(options),
+            parity_images=[load_image(photo.path) for photo in photos[:: max(len(photos) // PARITY_PHOTOS, 1)]],
+            dataset={**exporting.describe_dataset(options), "sources": told.get("sources", [])},
+            limits=tuple(told.get("limits", ())),
+            commit=told.get("commit", ""),
         )
     typer.echo(f"candidate {card.network}/{card.version}: {store}")
 
@@ -164,8 +176,8 @@ def calibrate(
     store: StoreOption,
     new_version: Annotated[str, typer.Option(help="Name of the calibrated versions in --store.")] = "0001",
     gate_recall: Annotated[
-        float, typer.Option(min=0.01, max=1, help="Share of damaged photos, real and rendered each, to let through.")
-    ] = 0.95,
+        float, typer.Option(min=0.01, max=1, help="Share of damaged photos to let through: mean of real and rendered.")
+    ] = 0.9,
 ) -> None:
     """Choose every threshold on val photos, measure, and store versions whose cards say both.
 

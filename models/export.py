@@ -4,7 +4,7 @@ Must not know: photos, thresholds' choice (the caller hands card fields in).
 """
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +22,7 @@ from models.predictors import BIN_NAME, XML_NAME
 from models.runtime.openvino_runtime import OpenVinoRuntime
 from models.segmenter.network import SegmenterForExport, UNetSegmenter
 from models.store import ModelCard, ModelStore, sha256_hex
-from models.structures import DAMAGE_CLASSES
+from models.structures import DAMAGE_CLASSES, Letterbox, normalise_batch
 from models.training import gate, localizer, segmenter
 from models.training.loop import load_averaged
 from models.training.options import TrainingOptions
@@ -163,8 +163,24 @@ def build_card(network: str, version: str, files: Mapping[str, bytes], **fields:
     return ModelCard(network=network, version=version, files=digests, **{**defaults, **fields})
 
 
-def export_version(store: ModelStore, network: str, version: str, wrapped: nn.Module, **card_fields: Any) -> ModelCard:
+def export_version(
+    store: ModelStore,
+    network: str,
+    version: str,
+    wrapped: nn.Module,
+    *,
+    parity_images: Sequence[np.ndarray] = (),
+    **card_fields: Any,
+) -> ModelCard:
     """Convert a network and add it to a store as a candidate.
+
+    Args:
+        store: gets the version.
+        network: localizer, gate or segmenter.
+        version: its name.
+        wrapped: the trained network with its probabilities inside.
+        parity_images: uint8 (H, W, 3) RGB each; the card's metrics say how far export and torch differ on them.
+        **card_fields: what the card says instead of the network's spec.
 
     Raises:
         ConflictError: the version exists already.
@@ -173,6 +189,10 @@ def export_version(store: ModelStore, network: str, version: str, wrapped: nn.Mo
     input_hw = card_fields.get("input_hw", spec.input_hw)
     weights_format = card_fields.get("weights_format", spec.weights_format)
     files = convert_network(wrapped, input_hw, weights_format)
+    if len(parity_images):
+        inputs = [Letterbox(image.shape[:2], input_hw).apply(image) for image in parity_images]
+        parity = measure_parity(wrapped, files, normalise_batch(inputs, spec.mean, spec.std))
+        card_fields["metrics"] = {**card_fields.get("metrics", {}), **parity, "export_parity_photos": len(inputs)}
     card = build_card(network, version, files, **card_fields)
     store.add(card, files)
     return card

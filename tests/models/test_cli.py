@@ -89,7 +89,7 @@ def test_calibrated_versions_carry_thresholds_and_measures_of_the_val_photos(tmp
     )
     assert finished.exit_code == 0, finished.output
     card = ModelStore(FolderStore(store)).load_version("gate", "0001").card
-    assert card.metrics["gate_recall_rendered_val"] >= 0.95
+    assert card.metrics["gate_recall_rendered_val"] >= 0.9
     assert card.thresholds["score_threshold"] != THRESHOLDS["gate"]["score_threshold"]
     localizer = ModelStore(FolderStore(store)).load_version("localizer", "0001").card
     assert localizer.metrics["localizer_iou50_rate_rendered_val"] == 1.0

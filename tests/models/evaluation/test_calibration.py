@@ -3,8 +3,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.data.photos import load_photos
-from models.evaluation.calibration import choose_class_thresholds, choose_gate_threshold, split_samples
+from models.data.photos import load_masks, load_photos
+from models.evaluation.calibration import (
+    CLASS_CANDIDATES,
+    _count_by_candidate,
+    choose_class_thresholds,
+    choose_gate_threshold,
+    split_samples,
+)
+from models.evaluation.masks import count_overlap
 from models.evaluation.report import PhotoOutcome, evaluate_outcomes, masks_of
 from models.structures import CropWindow
 from tests.models.tiny_data import write_folder
@@ -19,10 +26,11 @@ def _photos(tmp_path: Path):
     return load_photos([write_folder(tmp_path / "d", split="val")])
 
 
-def test_gate_threshold_finds_the_damaged_of_every_sample(photos):
+def test_gate_threshold_finds_enough_of_the_damaged_in_the_mean_of_the_samples(photos):
     easy = [outcome(p, gate_score=0.9 if p.damage_level else 0.1) for p in photos]
-    hard = [outcome(p, gate_score=0.4 if p.damage_level else 0.3) for p in photos]
-    assert choose_gate_threshold({"easy": easy, "hard": hard}) == pytest.approx(0.4)
+    hard = [outcome(p, gate_score=0.2 + number / 10) for number, p in enumerate(photos[:4])]  # 0.2 to 0.5
+    assert choose_gate_threshold({"easy": easy, "hard": hard}, recall=1.0) == pytest.approx(0.2)
+    assert choose_gate_threshold({"easy": easy, "hard": hard}, recall=0.75) == pytest.approx(0.4)
     assert choose_gate_threshold({"easy": easy}) == pytest.approx(0.9)
 
 
@@ -34,6 +42,16 @@ def test_class_threshold_cuts_the_halo_around_the_damage(photos):
     chosen = choose_class_thresholds({"rendered": [outcome(photo, probs=probs)]})
     assert 0.45 < chosen["dent"] <= 0.75
     assert chosen["scratch"] == chosen["spacing"] == 0.5  # no photo shows them
+
+
+def test_counting_at_every_candidate_equals_thresholding_one_by_one(photos):
+    rng = np.random.default_rng(0)
+    some = outcome(photos[0], probs=rng.random((3, 40, 50)).astype(np.float16), window=CropWindow(20, 30, 70, 70))
+    expected = [
+        np.stack(count_overlap(masks_of(some, [candidate] * 3), load_masks(photos[0])))
+        for candidate in CLASS_CANDIDATES
+    ]
+    assert (_count_by_candidate(some) == np.stack(expected)).all()
 
 
 def test_masks_of_a_crop_lie_in_the_photos_frame(photos):

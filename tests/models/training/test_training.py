@@ -7,7 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs vehicle-damage[train]")
 
-from models.export import SPECS, build_for_export, convert_network, export_version, load_run, measure_parity  # noqa: E402
+from models.export import SPECS, build_for_export, convert_network, export_version, load_run  # noqa: E402
 from models.predictors import load_gate, load_localizer, load_segmenter  # noqa: E402
 from models.runtime.openvino_runtime import OpenVinoRuntime  # noqa: E402
 from models.store import FolderStore, ModelStore  # noqa: E402
@@ -37,14 +37,13 @@ def test_smoke_run_ends_in_a_version_that_the_predictor_loads(network, data, tmp
 
     wrapped = load_run(network, tmp_path / "run")
     store = ModelStore(FolderStore(tmp_path))
-    export_version(store, network, "0001", wrapped, input_hw=(96, 96))
-    version = store.load_version(network, "0001")
     photos = [np.full((40, 70, 3), 90, np.uint8), np.full((20, 20, 3), 200, np.uint8)]
+    export_version(store, network, "0001", wrapped, input_hw=(96, 96), parity_images=photos)
+    version = store.load_version(network, "0001")
     answers = getattr(LOAD[network](version), ASK[network])(photos)
     assert len(answers) == 2
-
-    batch = np.random.default_rng(0).random((3, 3, 96, 96), dtype=np.float32)
-    assert measure_parity(wrapped, version.files, batch)["export_score_max_difference"] < 0.05
+    assert version.card.metrics["export_score_max_difference"] < 0.05
+    assert version.card.metrics["export_parity_photos"] == 2
 
 
 def test_resumed_run_goes_on_where_it_stopped(data, tmp_path):
