@@ -10,14 +10,14 @@ import numpy as np
 
 from models.data.photos import AnnotatedPhoto, load_ignored, load_image, load_masks
 from models.evaluation.boxes import iou_of_largest
-from models.evaluation.report import PhotoOutcome, evaluate_outcomes, predict_photo
+from models.evaluation.report import MIN_AREA_PX2, PhotoOutcome, evaluate_outcomes, predict_photo
 from models.localizer.predictor import Localizer
 from models.predictors import load_gate, load_runtime, load_segmenter
 from models.store import ModelCard, ModelVersion
 from models.structures import DAMAGE_CLASSES
 
 BOX_CANDIDATES: Final = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6)
-CLASS_CANDIDATES: Final = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+CLASS_CANDIDATES: Final = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95)
 GATE_RECALL: Final = 0.9
 
 
@@ -74,23 +74,24 @@ def choose_gate_threshold(samples: Mapping[str, Sequence[PhotoOutcome]], *, reca
 
 
 def choose_class_thresholds(samples: Mapping[str, Sequence[PhotoOutcome]]) -> dict[str, float]:
-    """Choose per class the threshold with the best Dice, pooled within a sample, averaged over the samples.
+    """Choose per class the threshold with the best Dice, averaged over photos, then over samples.
 
-    Unlike the reported measures, photos without the class count too: what is painted on them is false.
+    A photo counts where it shows the class or is marked with MIN_AREA_PX2 pixels or more of it: false marks cost, and a
+    small damage on a whole car weighs as much as a large one close by.
 
     Returns:
         class_name to score_threshold; 0.5 for a class that no photo shows.
     """
     curves: list[np.ndarray] = []
     for outcomes in samples.values():
-        totals = np.zeros((len(CLASS_CANDIDATES), 3, len(DAMAGE_CLASSES)))
-        for outcome in outcomes:
-            if outcome.probs is None:
-                continue
-            totals += _count_by_candidate(outcome)
-        intersection, predicted, annotated = totals[:, 0], totals[:, 1], totals[:, 2]  # (candidates, C)
+        counts = [_count_by_candidate(o) for o in outcomes if o.probs is not None]
+        if not counts:
+            continue
+        intersection, predicted, annotated = np.moveaxis(np.stack(counts), 2, 0)  # (photos, candidates, C) each
         dice = 2 * intersection / np.maximum(predicted + annotated, 1)
-        curves.append(np.where(annotated > 0, dice, np.nan))
+        counted = (annotated > 0) | (predicted >= MIN_AREA_PX2)
+        mean = (dice * counted).sum(axis=0) / np.maximum(counted.sum(axis=0), 1)  # (candidates, C)
+        curves.append(np.where(annotated.any(axis=0), mean, np.nan))
     chosen = {}
     for channel, name in enumerate(DAMAGE_CLASSES):
         shown = [curve[:, channel] for curve in curves if not np.isnan(curve[:, channel]).any()]

@@ -3,6 +3,7 @@
 In:   image, uint8 (H, W, 3) RGB, photo frame, and its InspectionResult. Out: uint8 (H, W, 3) RGB.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,7 @@ COLOURS_RGB: Final[dict[str, tuple[int, int, int]]] = dict(
     zip(DAMAGE_CLASSES, ((255, 59, 48), (255, 204, 0), (10, 132, 255)), strict=True)
 )
 _CROP_RGB: Final = (235, 235, 235)
+_PLATE_RGB: Final = (20, 20, 20)
 _FILL_OPACITY: Final = 0.45
 
 
@@ -41,11 +43,12 @@ def draw_overlay(image: np.ndarray, result: InspectionResult) -> np.ndarray:
     drawn = cv2.addWeighted(filled, _FILL_OPACITY, drawn, 1 - _FILL_OPACITY, 0)
     for region, points in borders:
         cv2.polylines(drawn, [points], isClosed=True, color=COLOURS_RGB[region.label], thickness=thickness)
-    for region, _ in borders:
-        x, y = region.box_xyxy[0], region.box_xyxy[1]
-        _write(drawn, f"{region.label} {region.score:.2f}", (x, y - 4), COLOURS_RGB[region.label], thickness)
     title = result.status if result.gate_score is None else f"{result.status}  gate {result.gate_score:.2f}"
-    _write(drawn, title, (6, 20 * thickness), _CROP_RGB, thickness)
+    labels = [(title, (6, 20 * thickness), _CROP_RGB)]
+    for region in result.regions:
+        words = f"{region.label} {region.score:.2f}"
+        labels.append((words, (region.box_xyxy[0], region.box_xyxy[1] - 4), COLOURS_RGB[region.label]))
+    _write_apart(drawn, labels, thickness)
     return drawn
 
 
@@ -59,12 +62,19 @@ def write_png(path: Path, image: np.ndarray) -> None:
     path.write_bytes(encoded.tobytes())
 
 
-def _write(
-    image: np.ndarray, words: str, corner_xy: tuple[int, int], colour_rgb: tuple[int, int, int], thickness: int
+def _write_apart(
+    image: np.ndarray, labels: Sequence[tuple[str, tuple[int, int], tuple[int, int, int]]], thickness: int
 ) -> None:
+    """Write each label, (words, corner, colour), unless one that came before lies there: the larger region's."""
     scale = 0.45 * thickness
-    (width, height), _ = cv2.getTextSize(words, cv2.FONT_HERSHEY_SIMPLEX, scale, thickness)
-    x = min(max(corner_xy[0], 2), max(image.shape[1] - width - 2, 2))
-    y = min(max(corner_xy[1], height + 2), image.shape[0] - 4)
-    cv2.rectangle(image, (x - 2, y - height - 2), (x + width + 2, y + 4), (20, 20, 20), cv2.FILLED)
-    cv2.putText(image, words, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, colour_rgb, thickness, cv2.LINE_AA)
+    taken = np.zeros(image.shape[:2], bool)
+    for words, corner_xy, colour_rgb in labels:
+        (width, height), _ = cv2.getTextSize(words, cv2.FONT_HERSHEY_SIMPLEX, scale, thickness)
+        x = min(max(corner_xy[0], 2), max(image.shape[1] - width - 2, 2))
+        y = min(max(corner_xy[1], height + 2), image.shape[0] - 4)
+        place = np.s_[max(y - height - 2, 0) : y + 5, max(x - 2, 0) : x + width + 3]
+        if taken[place].any():
+            continue
+        taken[place] = True
+        cv2.rectangle(image, (x - 2, y - height - 2), (x + width + 2, y + 4), _PLATE_RGB, cv2.FILLED)
+        cv2.putText(image, words, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, colour_rgb, thickness, cv2.LINE_AA)
