@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from models.structures import pairwise_iou_xyxy
+from models.structures import largest_box, pairwise_iou_xyxy
 
 
 def iou_of_largest(pred_boxes_xyxy: np.ndarray, gt_box_xyxy: Sequence[float]) -> float:
@@ -19,6 +19,4 @@ def iou_of_largest(pred_boxes_xyxy: np.ndarray, gt_box_xyxy: Sequence[float]) ->
     """
     if not len(pred_boxes_xyxy):
         return 0.0
-    areas = np.prod(pred_boxes_xyxy[:, 2:] - pred_boxes_xyxy[:, :2], axis=1)
-    largest = pred_boxes_xyxy[areas.argmax()][None]
-    return float(pairwise_iou_xyxy(largest, np.asarray(gt_box_xyxy, np.float64)[None])[0, 0])
+    return float(pairwise_iou_xyxy(largest_box(pred_boxes_xyxy)[None], np.asarray(gt_box_xyxy, np.float64)[None])[0, 0])

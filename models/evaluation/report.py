@@ -23,7 +23,7 @@ from models.evaluation.scores import precision_at_prevalence, rates_at, roc_auc,
 from models.gate.predictor import Gate
 from models.localizer.predictor import Localizer
 from models.segmenter.predictor import Segmenter
-from models.structures import DAMAGE_CLASSES, CropWindow, box_area_px2
+from models.structures import DAMAGE_CLASSES, CropWindow, largest_box
 
 MARGIN_RATIO = 0.05
 MIN_AREA_PX2 = 20
@@ -57,8 +57,7 @@ def predict_photo(
     boxes = localizer.predict_boxes([image])[0].boxes_xyxy_photo
     window = CropWindow.whole(image.shape[:2])
     if len(boxes):
-        largest = boxes[box_area_px2(boxes).argmax()]
-        window = CropWindow.around(largest, image.shape[:2], margin_ratio=margin_ratio)
+        window = CropWindow.around(largest_box(boxes), image.shape[:2], margin_ratio=margin_ratio)
     crop = np.ascontiguousarray(window.cut(image))
     probs = segmenter.predict_probs([crop])[0].astype(np.float16) if photo.has_regions else None
     return PhotoOutcome(photo, boxes, window, float(gate.predict_scores([crop])[0]), probs)

@@ -4,7 +4,7 @@ Must not know: any network, any file, any service.
 """
 
 from models.structures.arrays import ContractError, check_array, check_image
-from models.structures.boxes import box_area_px2, clip_boxes_xyxy, pairwise_iou_xyxy
+from models.structures.boxes import box_area_px2, clip_boxes_xyxy, largest_box, pairwise_iou_xyxy
 from models.structures.classes import CLASS_IDS, DAMAGE_CLASSES, class_name_of
 from models.structures.frames import CropWindow, Letterbox
 from models.structures.normalise import normalise_batch
@@ -22,6 +22,7 @@ __all__ = [
     "check_image",
     "class_name_of",
     "clip_boxes_xyxy",
+    "largest_box",
     "normalise_batch",
     "pairwise_iou_xyxy",
     "rasterise_polygons",

@@ -16,6 +16,18 @@ def box_area_px2(boxes_xyxy: np.ndarray) -> np.ndarray:
     return extent[..., 0] * extent[..., 1]
 
 
+def largest_box(boxes_xyxy: np.ndarray) -> np.ndarray:
+    """Choose the box of the greatest area, which is the car that gets cropped; of equal ones the first.
+
+    Args:
+        boxes_xyxy: float (N, 4), N >= 1, any frame.
+
+    Returns:
+        float (4,).
+    """
+    return boxes_xyxy[int(box_area_px2(boxes_xyxy).argmax())]
+
+
 def pairwise_iou_xyxy(boxes_a_xyxy: np.ndarray, boxes_b_xyxy: np.ndarray) -> np.ndarray:
     """Intersection over union of every box of one set with every box of another.
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from models.data.car_boxes import CarBoxes
-from models.structures import CropWindow
+from models.structures import CropWindow, largest_box
 
 
 def choose_window(size_hw: tuple[int, int], cars: CarBoxes | None, rng: np.random.Generator) -> CropWindow:
@@ -19,10 +19,9 @@ def choose_window(size_hw: tuple[int, int], cars: CarBoxes | None, rng: np.rando
     """
     if cars is None or not len(cars.boxes_xyxy):
         return CropWindow.whole(size_hw)
-    boxes = cars.boxes_xyxy
-    largest = boxes[np.prod(boxes[:, 2:] - boxes[:, :2], axis=1).argmax()]
     if rng.random() < 0.2:
         return CropWindow.whole(size_hw)
+    largest = largest_box(cars.boxes_xyxy)
     extent = np.tile(largest[2:] - largest[:2], 2)
     jittered = largest + rng.normal(0, 0.03, 4) * extent
     return CropWindow.around(jittered, size_hw, margin_ratio=float(rng.uniform(0.03, 0.12)))

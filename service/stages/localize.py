@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from models.localizer.predictor import Localizer
-from models.structures import CropWindow, box_area_px2, check_array, check_image
+from models.structures import CropWindow, check_array, check_image, largest_box
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ def localize_cars(
         if len(found.scores):
             inside = (0, max(image.shape[:2]))
             check_array("boxes_xyxy_photo", found.boxes_xyxy_photo, (None, 4), np.float32, value_range=inside)
-            largest = int(np.argmax(box_area_px2(found.boxes_xyxy_photo)))
-            window = CropWindow.around(found.boxes_xyxy_photo[largest], image.shape[:2], margin_ratio=margin_ratio)
+            largest = largest_box(found.boxes_xyxy_photo)
+            window = CropWindow.around(largest, image.shape[:2], margin_ratio=margin_ratio)
             car_found = True
         crops.append(Crop(shrink_to_fit(window.cut(image), max_hw), window, car_found))
     return crops

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
-from models.structures import box_area_px2, clip_boxes_xyxy, pairwise_iou_xyxy
+from models.structures import box_area_px2, clip_boxes_xyxy, largest_box, pairwise_iou_xyxy
 
 SIDE = 12
 CORNERS = st_numpy.arrays(np.int64, st.tuples(st.integers(0, 5), st.just(4)), elements=st.integers(0, SIDE))
@@ -52,3 +52,8 @@ def test_boxes_are_cut_at_the_frame_and_the_given_ones_stay():
     before = boxes.copy()
     assert clip_boxes_xyxy(boxes, (4, 6)).tolist() == [[0, 0, 3, 4], [1, 1, 2, 2], [6, 4, 6, 4]]
     assert (boxes == before).all()
+
+
+def test_the_largest_box_is_the_one_of_the_greatest_area_and_of_equals_the_first():
+    boxes = np.array([[0, 0, 2, 2], [5, 5, 8, 7], [0, 0, 1, 6], [9, 9, 9, 99]], float)  # areas 4, 6, 6, 0
+    assert largest_box(boxes).tolist() == [5, 5, 8, 7]
