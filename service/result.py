@@ -4,7 +4,6 @@ In:   an InspectionResult. Out: one JSON object in the results bucket; the first
 """
 
 import hashlib
-import json
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
@@ -247,8 +246,3 @@ class ResultStore:
 
 def _code(error: ClientError) -> str:
     return error.response.get("Error", {}).get("Code", "")
-
-
-def result_schema() -> dict[str, Any]:
-    """JSON Schema of a result, as the README shows it."""
-    return json.loads(json.dumps(InspectionResult.model_json_schema()))

@@ -14,7 +14,7 @@ from models.data.near_duplicates import find_near_duplicates, hash_both_ways
 from models.data.photos import AnnotatedPhoto, choose_split, load_ignored, load_image, load_masks, load_photos
 from models.gate.network import DamageGate
 from models.structures import Letterbox, normalise_batch
-from models.training.crops import choose_window
+from models.training.crops import choose_window, place_window
 from models.training.encoder_weights import initialise_encoder
 from models.training.localizer import label_photos
 from models.training.loop import run_training
@@ -133,16 +133,9 @@ def _choose_corner(
     damage: np.ndarray, letterbox: Letterbox, window_px: int, rng: np.random.Generator
 ) -> tuple[int, int]:
     """Top left corner of a window, anywhere that shows content; half of the time around damage."""
-    side = damage.shape[0]
     where = np.flatnonzero(damage > 0.3)
-    if len(where) and rng.random() < 0.5:
-        y, x = divmod(int(rng.choice(where)), side)
-    else:
-        (left, top), (height, width) = letterbox.offset_xy, letterbox.content_hw
-        x, y = left + int(rng.integers(0, width)), top + int(rng.integers(0, height))
-    jitter = rng.integers(-window_px // 3, window_px // 3 + 1, 2)
-    corner = np.clip(np.array([x, y]) + jitter - window_px // 2, 0, side - window_px)
-    return int(corner[0]), int(corner[1])
+    is_aimed = len(where) > 0 and rng.random() < 0.5
+    return place_window(where if is_aimed else None, letterbox, window_px, rng)
 
 
 def _degrade(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -13,7 +13,7 @@ from models.data.car_boxes import CarBoxes
 from models.data.photos import AnnotatedPhoto, choose_split, load_ignored, load_image, load_masks, load_photos
 from models.segmenter.network import UNetSegmenter
 from models.structures import DAMAGE_CLASSES, Letterbox, normalise_batch
-from models.training.crops import choose_window
+from models.training.crops import choose_window, place_window
 from models.training.encoder_weights import initialise_encoder
 from models.training.localizer import label_photos
 from models.training.loop import run_training
@@ -107,17 +107,10 @@ def _choose_corner(
     masks: np.ndarray, letterbox: Letterbox, window_px: int, rng: np.random.Generator
 ) -> tuple[int, int]:
     """Top left corner of a window: most of the time around a pixel of a random class, else anywhere on the content."""
-    side = masks.shape[1]
     shown = np.flatnonzero(masks.any(axis=(1, 2)))
-    if len(shown) and rng.random() < DAMAGE_WINDOW_SHARE:
-        where = np.flatnonzero(masks[rng.choice(shown)])
-        y, x = divmod(int(rng.choice(where)), side)
-    else:
-        (left, top), (height, width) = letterbox.offset_xy, letterbox.content_hw
-        x, y = left + int(rng.integers(0, width)), top + int(rng.integers(0, height))
-    jitter = rng.integers(-window_px // 3, window_px // 3 + 1, 2)
-    corner = np.clip(np.array([x, y]) + jitter - window_px // 2, 0, side - window_px)
-    return int(corner[0]), int(corner[1])
+    is_aimed = len(shown) > 0 and rng.random() < DAMAGE_WINDOW_SHARE
+    where = np.flatnonzero(masks[rng.choice(shown)]) if is_aimed else None
+    return place_window(where, letterbox, window_px, rng)
 
 
 def _measure_loss(network: UNetSegmenter, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, dict[str, float]]:

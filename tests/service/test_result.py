@@ -26,7 +26,6 @@ from service.result import (
     build_message_rejection,
     build_rejection,
     build_result,
-    result_schema,
 )
 from tests.service.samples import NOON, region, rejection, result
 
@@ -77,7 +76,7 @@ def test_a_result_survives_its_json(made: InspectionResult):
 
 @pytest.mark.parametrize("made", [result(), rejection(), rejection(photo=None, message_id="m", message_body="\x00")])
 def test_every_result_fits_the_published_schema(made: InspectionResult):
-    schema = result_schema()
+    schema = InspectionResult.model_json_schema()
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(json.loads(made.to_json_line()), schema, cls=jsonschema.Draft202012Validator)
 
@@ -99,13 +98,13 @@ def test_the_schema_and_the_model_refuse_the_same(spoil: Callable[[dict[str, Any
     document = json.loads(result().to_json_line())
     spoil(document)
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(document, result_schema(), cls=jsonschema.Draft202012Validator)
+        jsonschema.validate(document, InspectionResult.model_json_schema(), cls=jsonschema.Draft202012Validator)
     with pytest.raises(ValidationError):
         InspectionResult.model_validate(document)
 
 
 def test_every_field_of_the_schema_is_described():
-    schema = result_schema()
+    schema = InspectionResult.model_json_schema()
     for model in (schema, schema["$defs"]["ResultRegion"], schema["$defs"]["PhotoLocation"]):
         assert [name for name, field in model["properties"].items() if not field.get("description")] == []
 
