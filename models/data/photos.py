@@ -15,10 +15,10 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
+from models.data.check import find_seed_faults
 from models.structures import DAMAGE_CLASSES, rasterise_polygons
 
 ANNOTATIONS_NAME: Final = "annotations.json"
-SPLITS: Final[tuple[str, ...]] = ("train", "val")
 HELD_OUT_SHARE: Final = 0.25
 RENDERED_PREFIX: Final = "rendered-"
 """How the renderer begins a vehicle_id."""
@@ -39,7 +39,7 @@ class AnnotatedPhoto:
         damage_level: 0 undamaged, 1 damaged.
         polygons: (class_id, points) of each region, photo pixels.
         other_polygons: damage of no class of ours (broken lamps …): neither class nor background.
-        split: "train" or "val".
+        split: "train", "val" or "test".
         group: photos of one group show one car.
         car_box_xyxy: the car, photo pixels, or None if unknown.
         is_rendered: drawn by models.renderer.
@@ -82,6 +82,8 @@ def _load_folder(folder: Path) -> list[AnnotatedPhoto]:
     if not folder.is_dir():
         raise DataError(f"data folder: no such folder: {folder}")
     path = folder / ANNOTATIONS_NAME
+    if path.is_file() and (faults := find_seed_faults(folder)):
+        raise DataError("\n".join(map(str, faults)))
     try:
         records = json.loads(path.read_text())
     except OSError as error:
@@ -120,8 +122,8 @@ def _parse_points(points: Sequence[Sequence[float]]) -> tuple[tuple[float, float
 
 
 def _hold_out(photos: list[AnnotatedPhoto]) -> list[AnnotatedPhoto]:
-    """Give a folder of real photos without a val split one: a quarter of it, by the sha256 of each group's name."""
-    if any(photo.split == "val" for photo in photos) or all(photo.is_rendered and photo.split for photo in photos):
+    """Give real photos that are split nowhere a val split: a quarter of them, by the sha256 of each group's name."""
+    if any(photo.split in ("val", "test") for photo in photos) or all(p.is_rendered and p.split for p in photos):
         return photos
     return [
         AnnotatedPhoto(**{**vars(photo), "split": "val" if is_held_out(photo.group) else "train"}) for photo in photos

@@ -1,0 +1,80 @@
+"""Conversion of annotated photos from one format to another: whole, with its losses counted, or not at all."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from models.data.folder_writing import new_folder
+from models.data.formats import Box, Dataset, Format, Photo, load_dataset, narrow
+from models.data.formats.carry import own_paths
+from models.data.formats.images import IMAGE_MODES, place_images
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What a conversion did.
+
+    Attributes:
+        dataset: as written.
+        losses: what the source had and the target has not, counted by description.
+    """
+
+    dataset: Dataset
+    losses: Counter[str]
+
+
+def convert_folder(
+    source: Path,
+    out: Path,
+    source_format: Format,
+    target: Format,
+    *,
+    images: str = "copy",
+    polygons: str = "keep",
+    renamed: Mapping[str, str] | None = None,
+) -> Conversion:
+    """Convert a folder.
+
+    Args:
+        source: folder or file of annotations, its photos beside it.
+        out: missing or empty; appears complete or not at all.
+        source_format: the source's.
+        target: the format to write.
+        images: "copy", "link" (hard links) or "none".
+        polygons: "keep", or "boxes" to replace each by its bounding box.
+        renamed: new class names by old ones.
+
+    Raises:
+        FaultyAnnotationsError: the source has faults; nothing is written.
+        ValueError: an option or a name that cannot be.
+        DataError: out holds something.
+    """
+    if images not in IMAGE_MODES:
+        raise ValueError(f"images: expected one of {', '.join(IMAGE_MODES)}, found {images!r}")
+    if polygons not in ("keep", "boxes"):
+        raise ValueError(f"polygons: expected keep or boxes, found {polygons!r}")
+    with new_folder(out) as folder:
+        dataset, read_losses = load_dataset(source, source_format)
+        losses = Counter(read_losses)
+        if renamed:
+            dataset = dataset.rename_labels(renamed)
+        if polygons == "boxes":
+            dataset = _polygons_to_boxes(dataset, losses)
+        narrowed, narrow_losses = narrow(dataset, target)
+        losses.update(narrow_losses)
+        target.write(narrowed, folder)
+        paths = {name: photo.path for name, photo in own_paths(narrowed, target.image_path).items()}
+        place_images(paths, folder, images)
+    return Conversion(narrowed, losses)
+
+
+def _polygons_to_boxes(dataset: Dataset, losses: Counter[str]) -> Dataset:
+    photos: list[Photo] = []
+    for photo in dataset.photos:
+        boxes = [Box(p.label, p.bounding_box_xyxy) for p in photo.polygons]
+        kept = [b for b in boxes if b.box_xyxy[0] < b.box_xyxy[2] and b.box_xyxy[1] < b.box_xyxy[3]]
+        losses["polygons (their boxes are kept)"] += len(kept)
+        losses["polygons"] += len(boxes) - len(kept)
+        photos.append(replace(photo, polygons=(), boxes=(*photo.boxes, *kept)))
+    return Dataset(tuple(photos), dataset.labels)
