@@ -123,12 +123,17 @@ class ModelCard(BaseModel):
     network: str = Field(description="localizer, gate or segmenter.")
     version: str = Field(description="Folder name of this version.")
     architecture: str = Field(description="Network family and encoder, as the field names them.")
+    network_options: dict[str, Any] = Field(
+        default_factory=dict, description="What rebuilds the torch network, by argument; left out: its default."
+    )
     input_hw: tuple[int, int] = Field(description="Height and width of the network's input, pixels.")
     normalisation_mean: tuple[float, float, float] = Field(description="Per RGB channel, on the 0 to 1 scale.")
     normalisation_std: tuple[float, float, float] = Field(description="Per RGB channel, on the 0 to 1 scale.")
     classes: tuple[str, ...] = Field(description="What the output channels mean, in order.")
     thresholds: dict[str, float] = Field(description="Every threshold of pre- and post-processing, by name.")
-    weights_format: str = Field(description='How the weights are stored, for example "openvino-fp16".')
+    weights_format: str = Field(
+        description='How the weights are stored, for example "openvino-fp16"; several joined by "+".'
+    )
     dataset: dict[str, Any] = Field(description="Digest, sources with licences, counts, split rule.")
     metrics: dict[str, Any] = Field(description="Measured quality; each name states sample and protocol.")
     limits: tuple[str, ...] = Field((), description="What it is known to do badly.")
