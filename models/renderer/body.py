@@ -16,6 +16,9 @@ from models.renderer.side_artwork import draw_side
 ZONES = ("left", "right", "front", "rear")
 _LINE_MIN_WIDTH_M = 0.0039  # narrower lines are trim: no panel edge that could shift
 
+_WIDEST_LINE_PX = 1.8  # of the photo at 480 x 640; a wider dark line is a gap
+_CANVAS_SHARPNESS = 1.25  # canvas pixels to a photo pixel
+
 
 @dataclass(frozen=True)
 class ZoneSight:
@@ -70,12 +73,13 @@ def panel_lines(shapes: dict[str, list[Shape]]) -> dict[str, list[Shape]]:
     }
 
 
-def sight_body(buffers: SurfaceBuffers, shapes: dict[str, list[Shape]]) -> BodySight:
+def sight_body(buffers: SurfaceBuffers, shapes: dict[str, list[Shape]], frame_scale: float) -> BodySight:
     """Find what lies under each pixel.
 
     Args:
         buffers: surface point and normal under each pixel.
         shapes: what is drawn on each zone.
+        frame_scale: photo size relative to 480 x 640.
 
     Returns:
         The sight, in the buffers' window.
@@ -96,7 +100,7 @@ def sight_body(buffers: SurfaceBuffers, shapes: dict[str, list[Shape]]) -> BodyS
     for name in ZONES:
         if np.count_nonzero(is_zone[name]) < 24:
             continue
-        zones[name] = sight = _sight_zone(position, is_zone[name], 0 if name in ("left", "right") else 1)
+        zones[name] = sight = _sight_zone(position, is_zone[name], 0 if name in ("left", "right") else 1, frame_scale)
         drawn_parts, drawn_layers = paint_canvas(sight.canvas, shapes[name])
         for target, drawn in ((parts, drawn_parts), (layers, drawn_layers)):
             seen = cv2.remap(drawn, sight.map_xy[0], sight.map_xy[1], cv2.INTER_LINEAR)
@@ -107,7 +111,7 @@ def sight_body(buffers: SurfaceBuffers, shapes: dict[str, list[Shape]]) -> BodyS
     return BodySight(zones, root * root, alpha, glass, hole, line)
 
 
-def _sight_zone(position: np.ndarray, is_zone: np.ndarray, plane: int) -> ZoneSight:
+def _sight_zone(position: np.ndarray, is_zone: np.ndarray, plane: int, frame_scale: float) -> ZoneSight:
     seen = position[is_zone][:, [plane, 2]]
     low, high = seen.min(axis=0) - 0.02, seen.max(axis=0) + 0.02
     # metres from pixel to pixel, sampled; the nearer part of the zone sets the scale
@@ -116,10 +120,13 @@ def _sight_zone(position: np.ndarray, is_zone: np.ndarray, plane: int) -> ZoneSi
     step = np.maximum(np.abs(flat[right] - flat[here]), np.abs(flat[down] - flat[here]))
     inside = is_zone[here] & is_zone[right] & is_zone[down]
     pixels_per_m = 1 / np.maximum(np.percentile(step[inside], 25, axis=0), 1e-4) if inside.any() else np.full(2, 30.0)
-    scale = np.clip(1.25 * pixels_per_m, 12, 2200 / np.maximum(high - low, 1e-3))
+    scale = np.clip(_CANVAS_SHARPNESS * pixels_per_m, 12, 2200 / np.maximum(high - low, 1e-3))
     size_wh = np.ceil((high - low) * scale).astype(int) + 1
     canvas = Canvas(
-        (float(low[0]), float(low[1])), (float(scale[0]), float(scale[1])), (int(size_wh[1]), int(size_wh[0]))
+        (float(low[0]), float(low[1])),
+        (float(scale[0]), float(scale[1])),
+        (int(size_wh[1]), int(size_wh[0])),
+        _WIDEST_LINE_PX * _CANVAS_SHARPNESS * frame_scale,
     )
     low, scale = low.astype(np.float32), scale.astype(np.float32)
     map_xy = np.stack([(position[..., plane] - low[0]) * scale[0], (position[..., 2] - low[1]) * scale[1]])

@@ -20,11 +20,13 @@ class Canvas:
         origin: plane coordinates of the first pixel's centre, metres.
         scale: pixels per metre along both axes of the plane.
         size_hw: pixels.
+        widest_line_px: panel lines are drawn no wider; canvas pixels.
     """
 
     origin: tuple[float, float]
     scale: tuple[float, float]
     size_hw: tuple[int, int]
+    widest_line_px: float
 
     def to_pixels(self, points: np.ndarray) -> np.ndarray:
         """Plane coordinates, float (..., 2), metres, to canvas pixels."""
@@ -62,7 +64,8 @@ def paint_canvas(canvas: Canvas, shapes: list[Shape]) -> tuple[np.ndarray, np.nd
         elif shape.layer == "line":
             # a line thinner than a pixel is drawn one pixel wide and weaker
             strength = min(1.0, max(shape.width_m * float(np.mean(canvas.scale)), 0.45))
-            canvas.draw(seam, shape.points, 255 * strength, shape.width_m)
+            widest_m = canvas.widest_line_px / float(np.mean(canvas.scale))
+            canvas.draw(seam, shape.points, 255 * strength, min(shape.width_m, widest_m))
         else:
             canvas.draw(glass if shape.layer == "glass" else hole, shape.points, 255)
     # a line stops at parts and glass

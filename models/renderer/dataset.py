@@ -1,6 +1,7 @@
 """Rendered photos as files: JPEGs and one annotations.json in the seed's format."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import cv2
@@ -20,7 +21,8 @@ def annotation_of(photo: RenderedPhoto, image_id: str) -> dict:
         image_id: its name.
 
     Returns:
-        image_id, damage_level, regions with points and class_name, as in the seed; and car_box_xyxy, a list or None.
+        image_id, damage_level, regions with points and class_name, as in the seed; car_box_xyxy, a list or None; view;
+        and context: light, weather, is_blurred and is_close_up, by which quality can be sliced.
     """
     return {
         "image_id": image_id,
@@ -29,6 +31,8 @@ def annotation_of(photo: RenderedPhoto, image_id: str) -> dict:
             {"points": [[x, y] for x, y in region.points], "class_name": region.class_id} for region in photo.regions
         ],
         "car_box_xyxy": None if photo.car_box_xyxy is None else list(photo.car_box_xyxy),
+        "view": photo.view,
+        "context": asdict(photo.conditions),
     }
 
 
@@ -45,7 +49,7 @@ def render_dataset(
         photos_per_vehicle: photos of one vehicle, from different views, in a row.
 
     Returns:
-        The annotations as written, one a photo: annotation_of's keys, vehicle_id, view, width, height.
+        The annotations as written, one a photo: annotation_of's keys, vehicle_id, width, height.
 
     Raises:
         ValueError: photos, seed or photos_per_vehicle out of range.
@@ -70,7 +74,7 @@ def render_dataset(
         height, width = photo.image.shape[:2]
         annotations.append(
             annotation_of(photo, image_id)
-            | {"vehicle_id": f"rendered-{seed}-{vehicle:05d}", "view": photo.view, "width": width, "height": height}
+            | {"vehicle_id": f"rendered-{seed}-{vehicle:05d}", "width": width, "height": height}
         )
     (Path(out_dir) / "annotations.json").write_text(json.dumps(annotations) + "\n", encoding="utf-8")
     return annotations

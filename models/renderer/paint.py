@@ -25,7 +25,11 @@ class Light:
 
 
 def light_surface(
-    position: np.ndarray, normal: np.ndarray, camera_position: np.ndarray, surroundings: Surroundings
+    position: np.ndarray,
+    normal: np.ndarray,
+    camera_position: np.ndarray,
+    surroundings: Surroundings,
+    sunlit: np.ndarray,
 ) -> Light:
     """Light a surface.
 
@@ -34,6 +38,7 @@ def light_surface(
         normal: float32 (h, w, 3), unit.
         camera_position: float (3,), car frame, metres.
         surroundings: the light.
+        sunlit: float32 (h, w), [0, 1], share of the sun that reaches each point.
 
     Returns:
         Light at every point.
@@ -53,11 +58,11 @@ def light_surface(
     ambient = 0.6 + 0.4 * shelter
     falling = tint(spread(upward * ambient), surroundings.sky_light)
     falling += tint(spread((1 - upward) * shelter * ambient), surroundings.ground_light)
-    falling += tint(spread(np.clip(dot(normal, sun_direction), 0, 1)), surroundings.sun_colour)
+    falling += tint(spread(np.clip(dot(normal, sun_direction), 0, 1) * sunlit), surroundings.sun_colour)
     mirrored = surroundings.look_up(mirror, is_mirrored=True)
     dimmed = 0.45 + 0.55 * np.clip(z / np.float32(0.9), 0, 1)
     mirrored *= spread(np.where(mirror[..., 2] < 0, dimmed, np.float32(1)))
-    highlight = np.clip(dot(mirror, sun_direction), 0, 1)
+    highlight = np.clip(dot(mirror, sun_direction), 0, 1) * (sunlit > 0.5)
     rows, columns = np.nonzero(highlight > 0.96)
     mirrored[rows, columns] += (highlight[rows, columns] ** 220)[:, None] * (9 * surroundings.sun_colour)
     return Light(falling, mirrored, facing)

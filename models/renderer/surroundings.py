@@ -74,19 +74,23 @@ def noise_field(rng: np.random.Generator, size_hw: tuple[int, int], cells: int, 
     return field
 
 
-def sample_surroundings(rng: np.random.Generator) -> Surroundings:
+def sample_surroundings(rng: np.random.Generator, *, is_rainy: bool = False) -> Surroundings:
     """Draw a place, its weather and its light.
 
     Args:
         rng: consumed.
+        is_rainy: in the open, under clouds, on wet ground.
 
     Returns:
         Surroundings with their panorama.
     """
     place = PLACES[rng.choice(len(PLACES), p=[0.30, 0.22, 0.18, 0.15, 0.15])]
+    if is_rainy and place == "garage":
+        place = "car_park"
     if place == "garage":
         return _sample_garage(rng)
     overcast = float(rng.beta(0.9, 0.9))
+    overcast = 1 - 0.12 * overcast if is_rainy else overcast
     brightness = rng.uniform(0.75, 1.15)
     zenith = (1 - overcast) * np.array([0.16, 0.32, 0.68]) + overcast * np.array([0.66, 0.69, 0.74])
     low_sky = (1 - overcast) * np.array([0.62, 0.72, 0.84]) + overcast * np.array([0.80, 0.81, 0.83])
@@ -96,6 +100,8 @@ def sample_surroundings(rng: np.random.Generator) -> Surroundings:
     ground_colour = np.array([0.12, 0.12, 0.125]) * rng.uniform(0.6, 2.2) * rng.uniform(0.93, 1.07, 3)
     if place == "field":
         ground_colour = np.array([0.20, 0.17, 0.12]) * rng.uniform(0.6, 1.4)
+    if is_rainy:
+        ground_colour = ground_colour * 0.6
     sun_azimuth, sun_height = rng.uniform(0, 2 * np.pi), rng.uniform(0.25, 0.85)
     sun_direction = np.array(
         [np.cos(sun_azimuth) * np.sqrt(1 - sun_height**2), np.sin(sun_azimuth) * np.sqrt(1 - sun_height**2), sun_height]
@@ -111,7 +117,7 @@ def sample_surroundings(rng: np.random.Generator) -> Surroundings:
     return Surroundings(
         place,
         panorama,
-        _soften(panorama),
+        _mirror_image(panorama, rng),
         sun_direction.astype(np.float32),
         sun_colour.astype(np.float32),
         sky_light.astype(np.float32),
@@ -203,8 +209,23 @@ def _draw_skyline(rng: np.random.Generator, panorama: np.ndarray, place: str, lo
         )
 
 
-def _soften(panorama: np.ndarray) -> np.ndarray:
-    return cv2.GaussianBlur(panorama, (0, 0), 2.2)
+def _mirror_image(panorama: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The panorama as paint mirrors it: a little soft, with near things that only the paint shows."""
+    mirrored = panorama.copy()
+    rows, columns = _SIZE_HW
+    for _ in range(int(rng.integers(0, 6))):  # poles and trunks
+        at, width, tone = int(rng.integers(columns)), int(rng.integers(3, 12)), rng.uniform(0.15, 0.7)
+        top = int(_rows_of(rng.uniform(0.2, 0.8)))
+        mirrored[top : rows // 2 + 8, at : at + width] = mirrored[top : rows // 2 + 8, at : at + width] * tone
+    for _ in range(int(rng.integers(0, 5))):  # bright windows, doors and light panels
+        at, width, top = int(rng.integers(columns)), int(rng.integers(20, 110)), rng.uniform(0.05, 0.5)
+        low, high = int(_rows_of(top * rng.uniform(0.1, 0.6))), int(_rows_of(top))
+        cv2.rectangle(mirrored, (at, high), (at + width, low), rng.uniform(150, 245) * np.ones(3), -1)
+        if rng.random() < 0.6:  # glazing bars
+            middle = (high + low) // 2
+            cv2.line(mirrored, (at, middle), (at + width, middle), (60, 60, 60), 3)
+            cv2.line(mirrored, (at + width // 2, high), (at + width // 2, low), (60, 60, 60), 3)
+    return cv2.GaussianBlur(mirrored, (0, 0), 1.8)
 
 
 def _sample_garage(rng: np.random.Generator) -> Surroundings:
@@ -238,7 +259,7 @@ def _sample_garage(rng: np.random.Generator) -> Surroundings:
     return Surroundings(
         "garage",
         panorama,
-        _soften(panorama),
+        _mirror_image(panorama, rng),
         np.array([0.35 * np.cos(azimuth), 0.35 * np.sin(azimuth), 0.937], np.float32),
         (warm * 0.25 * brightness).astype(np.float32),
         (warm * 0.55 * brightness).astype(np.float32),

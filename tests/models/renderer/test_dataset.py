@@ -17,7 +17,7 @@ SIZE_HW = (120, 160)
 def test_annotation_is_the_seeds_json() -> None:
     photo = render_photo(2, size_hw=SIZE_HW, damages=("scratch", "spacing"))
     annotation = json.loads(json.dumps(annotation_of(photo, "2.jpg")))
-    assert set(annotation) == {"image_id", "damage_level", "regions", "car_box_xyxy"}
+    assert set(annotation) == {"image_id", "damage_level", "regions", "car_box_xyxy", "view", "context"}
     assert annotation["image_id"] == "2.jpg" and annotation["damage_level"] == 1
     for region in annotation["regions"]:
         assert set(region) == {"points", "class_name"}
