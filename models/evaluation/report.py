@@ -1,156 +1,238 @@
-"""Judges a set of predictors on annotated photos, by the path that serving takes.
+"""Judges a set of predictors on annotated photos, by the path that serving takes, into one report.
 
-localizer → crop of the largest car, or the whole photo → gate, segmenter → masks by plain thresholds → photo frame.
-Real and rendered photos are reported apart, and a photo is judged only by what its annotation says.
+In:   annotated photos, predictors, options. Out: JSON-ready measures by sample, real and rendered photos apart.
+Must not know: how a report is shown.
+
+Keys: the sample ("real", "rendered"), then "localizer", "gate" with the protocols "across_sources" and "within_source",
+"segmentation", "end_to_end", "slices"; models.evaluation.definitions says what each measure means. A measure that a
+sample does not allow is missing; NAME_interval_95 holds the bootstrap interval over groups of NAME.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 
-from models.data.photos import AnnotatedPhoto, load_ignored, load_image, load_masks
-from models.evaluation.boxes import iou_of_largest
-from models.evaluation.masks import (
-    count_overlap,
-    count_regions,
-    dice_foreground_positives,
-    iou_foreground_positives,
-    recall_regions,
+from models.data.photos import AnnotatedPhoto
+from models.evaluation.ahead import map_ahead
+from models.evaluation.bootstrap import Resampler, put
+from models.evaluation.end_to_end import evaluate_end_to_end
+from models.evaluation.gating import evaluate_gate
+from models.evaluation.judgement import PhotoJudgement, judge_photo
+from models.evaluation.path import BATCH_PHOTOS, PathOptions, Predictors, load_sized, predict_photos
+from models.evaluation.segmentation import evaluate_segmentation
+from models.evaluation.slicing import evaluate_all_slices
+from models.evaluation.within_source import (
+    GateWindow,
+    build_within_source_windows,
+    cut_alike,
+    group_of,
+    share_of_pairs_in_order,
 )
-from models.evaluation.scores import precision_at_prevalence, rates_at, roc_auc, skip_rate_at_prevalence
-from models.gate.predictor import Gate
-from models.localizer.predictor import Localizer
-from models.segmenter.predictor import Segmenter
-from models.structures import DAMAGE_CLASSES, CropWindow, largest_box
+from models.mask_policies import MASK_POLICIES
 
-MARGIN_RATIO = 0.05
-MIN_AREA_PX2 = 20
-PREVALENCE = 0.02
+LOGIT_SHIFTS: Final = (-2.0, -1.0, 0.0, 1.0, 2.0)
+"""Added to the logit of every class threshold: the rows of the operating curve."""
+NOMINAL_ROW: Final = LOGIT_SHIFTS.index(0.0)
+THRESHOLD_RANGE: Final = (0.002, 0.998)
+STATED_RECALL: Final = 0.9
+WINDOW_SEED: Final = 0
+
+Progress = Callable[[Iterable[Any], str, int], Iterable[Any]]
+"""Passes an iterable on while showing how far it is: (items, what, how many)."""
 
 
 @dataclass(frozen=True)
-class PhotoOutcome:
-    """What the predictors said about one photo.
+class Judged:
+    """Everything that a report is made of.
 
     Attributes:
-        photo: the photo.
-        boxes_xyxy: float32 (K, 4), photo frame.
-        window: what the gate and the segmenter saw.
-        gate_score: [0, 1].
-        probs: float16 (3, h, w), crop frame; None if the photo's damaged pixels are not known.
+        judgements: of each photo.
+        windows: of the within-source protocol.
+        window_scores: float64, the gate's, one a window.
+        thresholds: float64 (T, 3), the rows that were judged.
+        policies: the mask policies that were judged.
     """
 
-    photo: AnnotatedPhoto
-    boxes_xyxy: np.ndarray
-    window: CropWindow
-    gate_score: float
-    probs: np.ndarray | None
+    judgements: list[PhotoJudgement]
+    windows: list[GateWindow]
+    window_scores: np.ndarray
+    thresholds: np.ndarray
+    policies: tuple[str, ...]
+
+    def choose(self, is_chosen: Callable[[AnnotatedPhoto], bool]) -> "Judged":
+        """The same of some photos only."""
+        kept = [is_chosen(w.photo) for w in self.windows]
+        return Judged(
+            [j for j in self.judgements if is_chosen(j.photo)],
+            [w for w, is_kept in zip(self.windows, kept, strict=True) if is_kept],
+            self.window_scores[np.array(kept, bool)],
+            self.thresholds,
+            self.policies,
+        )
 
 
-def predict_photo(
-    photo: AnnotatedPhoto, localizer: Localizer, gate: Gate, segmenter: Segmenter, *, margin_ratio: float = MARGIN_RATIO
-) -> PhotoOutcome:
-    """Run every predictor on one photo; the segmenter also where the gate would have let the photo go."""
-    image = load_image(photo.path)
-    boxes = localizer.predict_boxes([image])[0].boxes_xyxy_photo
-    window = CropWindow.whole(image.shape[:2])
-    if len(boxes):
-        window = CropWindow.around(largest_box(boxes), image.shape[:2], margin_ratio=margin_ratio)
-    crop = np.ascontiguousarray(window.cut(image))
-    probs = segmenter.predict_probs([crop])[0].astype(np.float16) if photo.has_regions else None
-    return PhotoOutcome(photo, boxes, window, float(gate.predict_scores([crop])[0]), probs)
+def shift_thresholds(class_thresholds: np.ndarray, shifts: Sequence[float] = LOGIT_SHIFTS) -> np.ndarray:
+    """Scale class thresholds together, float64 (3,) to (T, 3): their odds times exp(shift), kept off 0 and 1."""
+    odds = class_thresholds / (1 - class_thresholds) * np.exp(np.asarray(shifts, np.float64))[:, None]
+    return np.clip(odds / (1 + odds), *THRESHOLD_RANGE)
 
 
-def masks_of(outcome: PhotoOutcome, class_thresholds: Sequence[float]) -> np.ndarray:
-    """The masks of one outcome; bool (3, H, W), photo frame."""
-    photo, window = outcome.photo, outcome.window
-    masks = np.zeros((len(DAMAGE_CLASSES), photo.height, photo.width), bool)
-    limits = np.asarray(class_thresholds, np.float16)[:, None, None]
-    masks[:, window.y0 : window.y1, window.x0 : window.x1] = outcome.probs >= limits
-    return masks
+def show_nothing(items: Iterable[Any], _what: str, _total: int) -> Iterable[Any]:
+    """Progress of a quiet run."""
+    return items
 
 
-def evaluate_outcomes(
-    outcomes: Sequence[PhotoOutcome], *, gate_score_threshold: float, class_thresholds: Sequence[float]
+def judge_photos(
+    photos: Sequence[AnnotatedPhoto],
+    predictors: Predictors,
+    options: PathOptions,
+    *,
+    show_progress: Progress = show_nothing,
+) -> Judged:
+    """Run the path over photos once and keep the counts of every policy at every row of the operating curve.
+
+    Raises:
+        DataError: a photo is missing, is no image or has another size than its annotation says.
+        ValueError: a class threshold of 0 or 1.
+    """
+    own = predictors.class_thresholds
+    if ((own <= 0) | (own >= 1)).any():
+        raise ValueError(f"segmenter/card.json: class thresholds: expected numbers in (0, 1), found {own.tolist()}")
+    thresholds, policies = shift_thresholds(own), tuple(MASK_POLICIES)
+    thresholds[NOMINAL_ROW] = own
+    predictions = show_progress(predict_photos(photos, predictors, options), "photos", len(photos))
+    judge = partial(judge_photo, options=options, thresholds=thresholds, policies=policies, nominal=NOMINAL_ROW)
+    judgements = list(map_ahead(judge, predictions))
+    real = [j for j in judgements if not j.photo.is_rendered]
+    rendered = [j for j in judgements if j.photo.is_rendered]
+    windows = [
+        window
+        for sample in (real, rendered)
+        for window in build_within_source_windows(
+            [j.photo for j in sample], [j.window for j in sample], seed=WINDOW_SEED
+        )
+    ]
+    scores = score_windows(windows, predictors, show_progress=show_progress)
+    return Judged(judgements, windows, scores, thresholds, policies)
+
+
+def score_windows(
+    windows: Sequence[GateWindow], predictors: Predictors, *, show_progress: Progress = show_nothing
+) -> np.ndarray:
+    """Let the gate score windows, all cut alike; float64 (N,)."""
+    scores: list[float] = []
+    batches = [windows[start : start + BATCH_PHOTOS] for start in range(0, len(windows), BATCH_PHOTOS)]
+    for batch in show_progress(batches, "windows for the gate", len(batches)):
+        crops = [cut_alike(load_sized(window.photo), window.window) for window in batch]
+        scores += [float(score) for score in predictors.gate.predict_scores(crops)]
+    return np.array(scores, np.float64)
+
+
+def split_samples(judged: Judged) -> dict[str, Judged]:
+    """Real and rendered photos apart; a kind without photos is left out."""
+    samples = {
+        "real": judged.choose(lambda photo: not photo.is_rendered),
+        "rendered": judged.choose(lambda photo: photo.is_rendered),
+    }
+    return {name: chosen for name, chosen in samples.items() if chosen.judgements}
+
+
+def evaluate_judged(
+    judged: Judged,
+    options: PathOptions,
+    *,
+    gate_score_threshold: float,
+    contexts: Mapping[Path, Mapping[str, str]] | None = None,
+    stated_recall: float = STATED_RECALL,
 ) -> dict[str, Any]:
-    """Measure what can be measured on a sample.
+    """Measure what one sample allows.
 
     Args:
-        outcomes: of one sample, for example the real val photos.
+        judged: of one sample, at least one photo.
+        options: the policies that serve.
         gate_score_threshold: a photo scoring this or more goes on.
-        class_thresholds: per DAMAGE_CLASSES; a pixel with this prob or more is damaged.
+        contexts: of photos, by path, for slices.
+        stated_recall: the gate recall for which a threshold is told.
 
     Returns:
-        Measure name to number, only those that the sample allows.
+        Section name to measures.
     """
-    return {
-        "photos": len(outcomes),
-        **_evaluate_boxes(outcomes),
-        **_evaluate_gate(outcomes, gate_score_threshold),
-        **_evaluate_masks(outcomes, gate_score_threshold, class_thresholds),
+    judgements = judged.judgements
+    resampler = Resampler([group_of(j.photo) for j in judgements])
+    shared = {"row": NOMINAL_ROW, "policies": judged.policies, "serving": options.policies}
+    is_damaged = np.array([j.photo.damage_level == 1 for j in judgements], bool)
+    sections: dict[str, Any] = {
+        "photos": len(judgements),
+        "groups": len(np.unique(resampler.group_ids)),
+        "damaged_photos": int(is_damaged.sum()),
+        "undamaged_photos": int((~is_damaged).sum()),
+        "localizer": evaluate_localizer(judgements, resampler),
+        "gate": {
+            "across_sources": evaluate_gate(
+                np.array([j.gate_score for j in judgements]),
+                is_damaged,
+                [group_of(j.photo) for j in judgements],
+                score_threshold=gate_score_threshold,
+                stated_recall=stated_recall,
+            ),
+            "within_source": evaluate_within_source(
+                judged, score_threshold=gate_score_threshold, stated_recall=stated_recall
+            ),
+        },
+        "segmentation": evaluate_segmentation(
+            judgements, resampler, gate_score_threshold=gate_score_threshold, **shared
+        ),
+        "end_to_end": evaluate_end_to_end(
+            judgements, resampler, thresholds=judged.thresholds, gate_score_threshold=gate_score_threshold, **shared
+        ),
+        "slices": evaluate_all_slices(judgements, contexts or {}, gate_score_threshold=gate_score_threshold, **shared),
     }
+    return sections
 
 
-def _evaluate_boxes(outcomes: Sequence[PhotoOutcome]) -> dict[str, Any]:
-    boxed = [o for o in outcomes if o.photo.car_box_xyxy is not None]
-    if not boxed:
+def evaluate_localizer(judgements: Sequence[PhotoJudgement], resampler: Resampler) -> dict[str, Any]:
+    """Measure the box that gets cropped on photos whose car is annotated."""
+    is_boxed = np.array([j.car_iou is not None for j in judgements], bool)
+    if not is_boxed.any():
         return {}
-    overlaps = np.array([iou_of_largest(o.boxes_xyxy, o.photo.car_box_xyxy) for o in boxed])
-    return {
-        "localizer_photos_with_box": len(boxed),
-        "localizer_iou50_rate": float((overlaps >= 0.5).mean()),
-        "localizer_mean_iou": float(overlaps.mean()),
-        "localizer_no_box_rate": float(np.mean([len(o.boxes_xyxy) == 0 for o in boxed])),
-    }
+    overlaps = np.array([j.car_iou or 0.0 for j in judgements])
+    measures: dict[str, Any] = {"photos_with_box": int(is_boxed.sum())}
+    put(measures, "iou50_rate", resampler.mean(overlaps >= 0.5, is_boxed))
+    put(measures, "iou75_rate", resampler.mean(overlaps >= 0.75, is_boxed))
+    put(measures, "mean_iou", resampler.mean(overlaps, is_boxed))
+    put(measures, "no_box_rate", resampler.mean([not j.is_car_found for j in judgements], is_boxed))
+    return measures
 
 
-def _evaluate_gate(outcomes: Sequence[PhotoOutcome], score_threshold: float) -> dict[str, Any]:
-    scores = np.array([o.gate_score for o in outcomes])
-    is_damaged = np.array([o.photo.damage_level == 1 for o in outcomes], bool)
-    if not is_damaged.any() or is_damaged.all():
+def evaluate_within_source(judged: Judged, *, score_threshold: float, stated_recall: float) -> dict[str, Any]:
+    """Measure the gate on windows of the same photos with and without damage, and on undamaged photos' windows."""
+    windows, scores = judged.windows, judged.window_scores
+    is_damaged = np.array([w.kind == "damage" for w in windows], bool)
+    measures = evaluate_gate(
+        scores,
+        is_damaged,
+        [group_of(w.photo) for w in windows],
+        score_threshold=score_threshold,
+        stated_recall=stated_recall,
+    )
+    if not measures:
         return {}
-    recall, false_rate = rates_at(scores, is_damaged, score_threshold=score_threshold)
-    return {
-        "gate_damaged_photos": int(is_damaged.sum()),
-        "gate_undamaged_photos": int((~is_damaged).sum()),
-        "gate_roc_auc": roc_auc(scores, is_damaged),
-        "gate_recall": recall,
-        "gate_false_positive_rate": false_rate,
-        "gate_skip_rate_at_2_percent_prevalence": skip_rate_at_prevalence(recall, false_rate, prevalence=PREVALENCE),
-        "gate_precision_at_2_percent_prevalence": precision_at_prevalence(recall, false_rate, prevalence=PREVALENCE),
-    }
-
-
-def _evaluate_masks(
-    outcomes: Sequence[PhotoOutcome], gate_score_threshold: float, class_thresholds: Sequence[float]
-) -> dict[str, Any]:
-    counts, found, annotated = [], np.zeros(3, np.int64), np.zeros(3, np.int64)
-    false_regions, false_regions_passed, undamaged = 0, 0, 0
-    for outcome in outcomes:
-        if outcome.probs is None:
-            continue
-        pred_masks, gt_masks = masks_of(outcome, class_thresholds), load_masks(outcome.photo)
-        if outcome.photo.damage_level == 0:
-            regions = int(count_regions(pred_masks, min_area_px2=MIN_AREA_PX2).sum())
-            undamaged += 1
-            false_regions += regions
-            false_regions_passed += regions * (outcome.gate_score >= gate_score_threshold)
-            continue
-        counts.append(count_overlap(pred_masks, gt_masks, load_ignored(outcome.photo)))
-        hits, total = recall_regions(pred_masks, gt_masks, min_overlap=0.25)
-        found, annotated = found + hits, annotated + total
-    measures: dict[str, Any] = {}
-    if counts:
-        iou, dice = iou_foreground_positives(counts), dice_foreground_positives(counts)
-        for channel, name in enumerate(DAMAGE_CLASSES):
-            if annotated[channel]:
-                measures[f"{name}_iou_foreground_positives"] = float(iou[channel])
-                measures[f"{name}_dice_foreground_positives"] = float(dice[channel])
-                measures[f"{name}_region_recall_overlap_25"] = float(found[channel] / annotated[channel])
-                measures[f"{name}_regions"] = int(annotated[channel])
-    if undamaged:
-        measures["false_regions_per_undamaged_photo_without_gate"] = false_regions / undamaged
-        measures["false_regions_per_undamaged_photo"] = false_regions_passed / undamaged
+    measures = {f"{n[:-7]}_windows" if n.endswith("damaged_photos") else n: v for n, v in measures.items()}
+    is_pair = np.array([w.kind != "undamaged_photo" for w in windows], bool)
+    pairs = evaluate_gate(
+        scores[is_pair],
+        is_damaged[is_pair],
+        [group_of(w.photo) for w in windows if w.kind != "undamaged_photo"],
+        score_threshold=score_threshold,
+        stated_recall=stated_recall,
+    )
+    for key in ("roc_auc", "roc_auc_interval_95"):
+        if key in pairs:
+            measures[key.replace("roc_auc", "roc_auc_same_photos")] = pairs[key]
+    in_order, groups = share_of_pairs_in_order(windows, scores)
+    put(measures, "pairs_in_order", Resampler(groups).mean(in_order, np.ones(len(in_order), bool)))
     return measures

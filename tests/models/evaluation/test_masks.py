@@ -1,13 +1,7 @@
 import numpy as np
 import pytest
 
-from models.evaluation.masks import (
-    count_overlap,
-    count_regions,
-    dice_foreground_positives,
-    iou_foreground_positives,
-    recall_regions,
-)
+from models.evaluation.masks import count_overlap, iou_seed_convention, recall_regions_each
 from models.structures import ContractError
 
 
@@ -20,53 +14,42 @@ PRED = mask(".##.", ".##.", "....", "....")
 NOTHING = np.zeros((4, 4), bool)
 
 
-def test_half_shifted_square_has_iou_one_third_and_dice_one_half():
-    counts = [count_overlap(PRED[None], GT[None])]
-    assert iou_foreground_positives(counts) == pytest.approx([1 / 3])
-    assert dice_foreground_positives(counts) == pytest.approx([1 / 2])
-
-
-def test_photo_without_the_class_changes_no_iou():
-    counts = [count_overlap(GT[None], GT[None]), count_overlap(PRED[None], NOTHING[None])]
-    assert iou_foreground_positives(counts) == pytest.approx([1.0])
-
-
-def test_pixels_are_pooled_and_not_photos_averaged():
-    one_pixel = mask("#...", "....", "....", "....")
-    counts = [count_overlap(NOTHING[None], one_pixel[None]), count_overlap(GT[None], GT[None])]
-    assert iou_foreground_positives(counts) == pytest.approx([4 / 5])
-
-
-def test_class_that_no_photo_shows_has_no_iou():
-    counts = [count_overlap(np.stack([GT, PRED]), np.stack([GT, NOTHING]))]
-    iou = iou_foreground_positives(counts)
-    assert iou[0] == 1
-    assert np.isnan(iou[1])
+def test_half_shifted_square_shares_two_pixels():
+    counts = count_overlap(np.stack([PRED, NOTHING]), np.stack([GT, GT]))
+    assert [c.tolist() for c in counts] == [[2, 0], [4, 0], [4, 4]]
 
 
 def test_ignored_pixels_count_for_nothing():
     ignored = mask("..#.", "..#.", "....", "....")
-    assert iou_foreground_positives([count_overlap(PRED[None], GT[None], ignored)]) == pytest.approx([2 / 4])
-
-
-def test_patches_that_touch_at_a_corner_are_one_region():
-    masks = mask("#...", ".#..", "....", "..##")[None]
-    assert count_regions(masks, min_area_px2=1).tolist() == [2]
-
-
-def test_patch_smaller_than_the_minimum_is_no_region():
-    masks = mask("#...", "....", "..##", "..##")[None]
-    assert count_regions(masks, min_area_px2=4).tolist() == [1]
-
-
-def test_region_is_found_when_enough_of_it_is_covered_by_any_class():
-    gt = np.stack([mask("####", "....", "....", "####"), NOTHING])
-    pred = np.stack([NOTHING, mask("#...", "....", "....", "....")])
-    found, annotated = recall_regions(pred, gt, min_overlap=0.25)
-    assert (found.tolist(), annotated.tolist()) == ([1, 0], [2, 0])
-    assert recall_regions(pred, gt, min_overlap=0.5)[0].tolist() == [0, 0]
+    assert [c.tolist() for c in count_overlap(PRED[None], GT[None], ignored)] == [[2], [2], [4]]
 
 
 def test_masks_of_different_sizes_are_refused():
     with pytest.raises(ContractError, match="gt_masks"):
         count_overlap(GT[None], np.zeros((1, 4, 5), bool))
+
+
+def test_region_is_found_when_enough_of_it_is_covered_by_any_class():
+    gt = np.stack([mask("####", "....", "....", "####"), NOTHING])
+    pred = np.stack([NOTHING, mask("#...", "....", "....", "....")])
+    class_ids, areas, found = recall_regions_each(pred, gt, min_overlap=0.25)
+    assert (class_ids.tolist(), areas.tolist(), found.tolist()) == ([1, 1], [4, 4], [True, False])
+    assert not recall_regions_each(pred, gt, min_overlap=0.5)[2].any()
+
+
+def test_patches_that_touch_at_a_corner_are_one_region():
+    gt = mask("#...", ".#..", "....", "..##")[None]
+    assert recall_regions_each(gt, gt, min_overlap=1.0)[1].tolist() == [2, 2]
+
+
+def test_seed_convention_averages_foreground_and_background():
+    # half-shifted square: foreground 2 / 6; background 10 / 14
+    assert iou_seed_convention(np.array(2), np.array(4), np.array(4), np.array(16)) == pytest.approx(
+        (2 / 6 + 10 / 14) / 2
+    )
+
+
+def test_seed_convention_calls_two_empty_masks_perfect_and_a_miss_nearly_half():
+    assert iou_seed_convention(np.array(0), np.array(0), np.array(0), np.array(16)) == 1
+    assert iou_seed_convention(np.array(0), np.array(0), np.array(4), np.array(16)) == pytest.approx((0 + 12 / 16) / 2)
+    assert iou_seed_convention(np.array(16), np.array(16), np.array(16), np.array(16)) == 1
