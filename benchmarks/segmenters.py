@@ -22,14 +22,14 @@ import numpy as np
 from models.data.photos import AnnotatedPhoto, choose_split, load_ignored, load_image, load_masks, load_photos
 from models.evaluation.calibration import is_in_choosing_half
 from models.evaluation.masks import count_overlap
-from models.evaluation.path import refine_at_thresholds, shrink_to_fit
+from models.evaluation.path import refine_at_thresholds
 from models.export import build_card, load_run
 from models.export.formats import save_weights
 from models.mask_policies import MASK_POLICIES
 from models.networks import build_for_export
 from models.runtime.torch_runtime import TorchRuntime
 from models.segmenter.predictor import Segmenter
-from models.structures import DAMAGE_CLASSES, CropWindow
+from models.structures import DAMAGE_CLASSES, CropWindow, shrink_to_fit
 from models.training.options import TrainingOptions, build_options, choose_network_options, load_options
 from models.training.segmenter import train_segmenter
 

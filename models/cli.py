@@ -11,10 +11,13 @@ from typing import Annotated
 
 import typer
 
-from models.data.photos import ANNOTATIONS_NAME, SPLITS, DataError, choose_split, load_image, load_photos
+from models.data.cli import data_app
+from models.data.formats.dataset import SPLIT_NAMES
+from models.data.photos import ANNOTATIONS_NAME, DataError, choose_split, load_photos
 from models.store import NETWORKS, PRETRAINED_DIR, FolderStore, ModelStore, StoreError
 
 app = typer.Typer(no_args_is_help=True, help="Train, compare, promote and roll back the networks.")
+app.add_typer(data_app, name="data")
 
 PARITY_PHOTOS = 8
 
@@ -22,6 +25,7 @@ DataOption = Annotated[
     list[Path], typer.Option("--data", help="Folder with images/ and annotations.json; may be given again.")
 ]
 StoreOption = Annotated[Path, typer.Option("--store", help="Folder of model versions.")]
+PolicyOption = Annotated[str, typer.Option(help="Mask policy of the class: crf or threshold.")]
 
 
 @contextmanager
@@ -38,38 +42,102 @@ def _one_line_errors() -> Iterator[None]:
 def train(
     network: Annotated[str, typer.Argument(help="localizer, gate or segmenter.")],
     data: DataOption,
-    out: Annotated[Path, typer.Option(help="Run folder: options, log, checkpoint.")],
-    preset: Annotated[str, typer.Option(help="smoke (two steps) or cpu (minutes on two cores).")] = "cpu",
+    out: Annotated[Path, typer.Option(help="Run folder: options, log, TensorBoard's curves, checkpoint.")],
+    preset: Annotated[
+        str | None,
+        typer.Option(help="smoke (two steps), cpu (the default: minutes on two cores) or gpu (hours on one)."),
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Optimizer steps; the learning rate follows them.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Samples a step.")] = None,
+    input_px: Annotated[int | None, typer.Option(help="Side of a training sample, a multiple of 32.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Its peak.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of every chance.")] = None,
+    rendered_share: Annotated[float | None, typer.Option(help="Of rendered photos in a batch, 0 to 1.")] = None,
+    max_minutes: Annotated[
+        float | None, typer.Option(help="End this session after so long, resumable; the schedule stays.")
+    ] = None,
+    loss: Annotated[
+        str | None,
+        typer.Option(help="Segmenter: bce, dice, tversky, focal, lovasz, joined by +; bce+dice if not given."),
+    ] = None,
+    architecture: Annotated[str | None, typer.Option(help="Segmenter: unet or deeplabv3plus.")] = None,
+    encoder: Annotated[
+        str | None, typer.Option(help="Segmenter: efficientnet-b0 … b7, timm-…, tu-…; EfficientNet-Lite0 if not given.")
+    ] = None,
+    cfg: Annotated[
+        str | None,
+        typer.Option(help="Localizer: yolov3.yaml, yolov5su.yaml, yolov8n.yaml …; YOLOv3-tiny if not given."),
+    ] = None,
     encoder_weights: Annotated[
-        Path | None, typer.Option(help="EfficientNet-Lite0 state dict; without it the encoder starts from chance.")
+        Path | None, typer.Option(help="The encoder's state dict; without it the encoder starts from chance.")
+    ] = None,
+    initial_weights: Annotated[
+        Path | None, typer.Option(help="Run folder or checkpoint whose averaged weights to start from.")
     ] = None,
     teacher: Annotated[Path | None, typer.Option(help="YOLOX ONNX that boxes cars on photos nobody boxed.")] = None,
-    max_minutes: Annotated[float | None, typer.Option(help="Wall-clock limit; the preset's if not given.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue from the run folder's checkpoint.")] = False,
+    teacher_run: Annotated[
+        Path | None,
+        typer.Option(
+            help="Segmenter's run that outlines damage on photos without regions (noisy student): its labels go to "
+            "OUT/round_N/pseudo, the student to OUT/round_N/run."
+        ),
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="With --teacher-run: a student teaches the next one.")] = 1,
+    frozen_stages: Annotated[
+        int | None, typer.Option(help="Stages of a pretrained encoder that keep their weights, the stem with them.")
+    ] = None,
+    noise: Annotated[float | None, typer.Option(help="Of a student's lessons; 1 with --teacher-run, else 0.")] = None,
+    precision: Annotated[str | None, typer.Option(help="f32, bf16, or fp16 (cuda only); the preset's.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Threads that make batches.")] = None,
+    progress: Annotated[
+        bool | None, typer.Option("--progress/--no-progress", help="Show a bar; on a terminal if not given.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the run folder's checkpoint, if there is one.")
+    ] = False,
 ) -> None:
     """Train one network.
 
+    Exit code 0: every step is done, or --max-minutes is over. 143 (SIGTERM), 130 (Ctrl-C): saved and resumable. 2: the
+    message names what is wrong.
+
     Example: vehicle-damage models train gate --data runs/rendered --preset cpu --out runs/gate
     """
+    given = {
+        "steps": steps, "batch_size": batch_size, "input_px": input_px, "seed": seed,
+        "learning_rate": learning_rate, "rendered_share": rendered_share, "max_minutes": max_minutes, "loss": loss,
+        "architecture": architecture, "encoder": encoder, "cfg": cfg, "encoder_weights": encoder_weights,
+        "initial_weights": initial_weights, "teacher": teacher, "frozen_stages": frozen_stages, "noise": noise,
+        "precision": precision, "device": device, "workers": workers, "progress": progress,
+    }  # fmt: skip
     with _one_line_errors():
-        load_photos(data)  # a wrong folder is told before torch takes its seconds to load
-        from models.training import gate, localizer, options, segmenter  # noqa: PLC0415
+        from models.training import options  # noqa: PLC0415
+        from models.training.errors import TrainingStopped  # noqa: PLC0415
 
-        chosen = options.build_options(
-            network,
-            preset,
-            tuple(data),
-            out,
-            encoder_weights=encoder_weights,
-            teacher=teacher,
-            max_minutes=max_minutes,
-        )
-        train_network = {
-            "localizer": localizer.train_localizer,
-            "gate": gate.train_gate,
-            "segmenter": segmenter.train_segmenter,
-        }[network]
-        train_network(chosen, resume=resume)
+        is_known = resume and teacher_run is None and (out / options.OPTIONS_NAME).exists()
+        if is_known:
+            chosen = options.resume_options(network, tuple(data), out, preset=preset, **given)
+        else:
+            chosen = options.build_options(network, preset or "cpu", tuple(data), out, **given)
+        load_photos(data)  # a wrong folder is told before torch takes its seconds to load
+        try:
+            if teacher_run is not None:
+                from models.training.student import train_student  # noqa: PLC0415
+
+                out = train_student(chosen, teacher_run=teacher_run, rounds=rounds, resume=resume)
+            else:
+                from models.training import gate, localizer, segmenter  # noqa: PLC0415
+
+                train_network = {
+                    "localizer": localizer.train_localizer,
+                    "gate": gate.train_gate,
+                    "segmenter": segmenter.train_segmenter,
+                }[network]
+                train_network(chosen, resume=resume)
+        except TrainingStopped as stopped:
+            typer.echo(f"{network}: {stopped}", err=True)
+            raise typer.Exit({"max_minutes": 0, "SIGINT": 130}.get(stopped.reason, 143)) from stopped
     typer.echo(f"trained {network}: {out}")
 
 
@@ -87,8 +155,8 @@ def render(
     from models.renderer import render_dataset  # noqa: PLC0415
 
     with _one_line_errors():
-        if split not in SPLITS:
-            raise ValueError(f"split: expected one of {', '.join(SPLITS)}, found {split!r}")
+        if split not in SPLIT_NAMES:
+            raise ValueError(f"split: expected one of {', '.join(SPLIT_NAMES)}, found {split!r}")
         render_dataset(out, photos, seed)
         path = out / ANNOTATIONS_NAME
         records = [{**record, "split": split} for record in json.loads(path.read_text())]
@@ -99,36 +167,48 @@ def render(
 @app.command()
 def evaluate(
     data: DataOption,
-    out: Annotated[Path, typer.Option(help="Folder for report.json.")],
+    out: Annotated[Path, typer.Option(help="Folder for report.json and report.html.")],
     models: Annotated[Path, typer.Option("--models", help="Folder of model versions.")] = PRETRAINED_DIR,
-    split: Annotated[str, typer.Option(help="train or val.")] = "val",
+    split: Annotated[
+        str | None, typer.Option(help="train, val or test; not given: val, or all of a folder that has no val.")
+    ] = None,
+    scratch_policy: PolicyOption = "crf",
+    dent_policy: PolicyOption = "threshold",
+    spacing_policy: PolicyOption = "crf",
+    crop_margin_ratio: Annotated[float, typer.Option(help="As the service's.")] = 0.05,
+    min_region_area_px2: Annotated[int, typer.Option(help="As the service's.")] = 12,
+    gate_score_threshold: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Photos below it are let go; unset: the gate's card says.")
+    ] = None,
+    gate_recall: Annotated[
+        float, typer.Option(min=0.01, max=1, help="The gate recall for which a threshold is told.")
+    ] = 0.9,
+    overlays: Annotated[
+        int, typer.Option(min=0, help="Write pictures of so many of the worst false negatives and positives.")
+    ] = 0,
 ) -> None:
-    """Measure the promoted set on annotated photos, real and rendered apart.
+    """Measure the promoted set on annotated photos by serving's path, real and rendered apart.
 
     Example: vehicle-damage models evaluate --data runs/rendered --out runs/evaluation
     """
-    from models.evaluation.report import evaluate_outcomes, predict_photo  # noqa: PLC0415
-    from models.predictors import load_gate, load_localizer, load_segmenter  # noqa: PLC0415
-    from models.structures import DAMAGE_CLASSES  # noqa: PLC0415
-
     with _one_line_errors():
-        photos = choose_split(load_photos(data), split)
-        model_set = ModelStore(FolderStore(models)).load_promoted()
-        versions = model_set.versions
-        localizer = load_localizer(versions["localizer"])
-        gate, segmenter = load_gate(versions["gate"]), load_segmenter(versions["segmenter"])
-        outcomes = [predict_photo(photo, localizer, gate, segmenter) for photo in photos]
-        report = {"model_set": model_set.digest, "split": split, "data": [str(folder) for folder in data]}
-        for sample, is_rendered in (("real", False), ("rendered", True)):
-            if chosen := [o for o in outcomes if o.photo.is_rendered == is_rendered]:
-                report[sample] = evaluate_outcomes(
-                    chosen,
-                    gate_score_threshold=gate.card.thresholds["score_threshold"],
-                    class_thresholds=[segmenter.card.thresholds[f"{c}_score_threshold"] for c in DAMAGE_CLASSES],
-                )
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "report.json").write_text(json.dumps(report, indent=2) + "\n")
-    typer.echo(f"evaluated {len(photos)} photos: {out / 'report.json'}")
+        from models.evaluation.path import PathOptions  # noqa: PLC0415
+        from models.evaluation.run import EvaluationOptions, run_evaluation  # noqa: PLC0415
+
+        report = run_evaluation(
+            EvaluationOptions(
+                data=tuple(data),
+                out=out,
+                models=models,
+                split=split,
+                path=PathOptions(crop_margin_ratio, min_region_area_px2, (scratch_policy, dent_policy, spacing_policy)),
+                gate_score_threshold=gate_score_threshold,
+                gate_recall=gate_recall,
+                overlays=overlays,
+            )
+        )
+    photos = sum(report[sample]["photos"] for sample in ("real", "rendered") if sample in report)
+    typer.echo(f"evaluated {photos} photos: {out / 'report.html'}")
 
 
 @app.command()
@@ -136,36 +216,62 @@ def export(
     run_dir: Annotated[Path, typer.Argument(help="Run folder of `train`.")],
     store: StoreOption,
     version: Annotated[str, typer.Option(help="Name of the new version.")] = "0001",
+    weights_format: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="openvino-f32, openvino-fp16, openvino-int8 (weights), openvino-int8-quantized (weights and "
+            "activations) or torch-safetensors; twice for OpenVINO and torch; else the network's own. bf16 is chosen "
+            "when a version runs, not here."
+        ),
+    ] = None,
+    input_px: Annotated[
+        int | None, typer.Option(min=64, max=4096, help="Side of the input, a multiple of 32; else the network's own.")
+    ] = None,
+    calibration_photos: Annotated[
+        int, typer.Option(min=1, help="Training photos that openvino-int8-quantized is calibrated with.")
+    ] = 128,
     about: Annotated[
         Path | None, typer.Option(help="JSON for the card: sources (into dataset), limits, commit; each may miss.")
     ] = None,
 ) -> None:
-    """Export a run to OpenVINO and add it to a store as a candidate.
+    """Export a run to OpenVINO or safetensors and add it to a store as a candidate.
 
-    Example: vehicle-damage models export runs/gate --store runs/store --version 0002
+    Example: vehicle-damage models export runs/gate --store runs/store --version 0002 --weights-format openvino-fp16
     """
     with _one_line_errors():
         from models import export as exporting  # noqa: PLC0415
-        from models.training.options import load_options  # noqa: PLC0415
+        from models.training.options import choose_network_options, load_options  # noqa: PLC0415
 
         options = load_options(run_dir)
         told = json.loads(about.read_text()) if about else {}
         if unknown := set(told) - {"sources", "limits", "commit"}:
             raise ValueError(f"about: expected sources, limits, commit, found {', '.join(sorted(unknown))}")
+        spec = exporting.SPECS[options.network]
+        formats = exporting.split_formats("+".join(weights_format or [spec.weights_format]))
+        if input_px is not None and input_px % 32:
+            raise ValueError(f"input-px: expected a multiple of 32, found {input_px}")
         wrapped = exporting.load_run(options.network, run_dir)
         photos = load_photos(options.data)
+        calibration_images = []
+        if "openvino-int8-quantized" in formats:
+            train_photos = choose_split(photos, "train")
+            calibration_images = exporting.view_photos(options.network, train_photos, calibration_photos)
         store.mkdir(parents=True, exist_ok=True)
         card = exporting.export_version(
             ModelStore(FolderStore(store)),
             options.network,
             version,
             wrapped,
-            parity_images=[load_image(photo.path) for photo in photos[:: max(len(photos) // PARITY_PHOTOS, 1)]],
+            parity_images=exporting.view_photos(options.network, photos, PARITY_PHOTOS),
+            calibration_images=calibration_images,
+            input_hw=(input_px, input_px) if input_px is not None else spec.input_hw,
+            weights_format="+".join(formats),
+            network_options=choose_network_options(options),
             dataset={**exporting.describe_dataset(options), "sources": told.get("sources", [])},
             limits=tuple(told.get("limits", ())),
             commit=told.get("commit", ""),
         )
-    typer.echo(f"candidate {card.network}/{card.version}: {store}")
+    typer.echo(f"candidate {card.network}/{card.version} ({card.weights_format}): {store}")
 
 
 @app.command()
@@ -178,23 +284,36 @@ def calibrate(
     gate_recall: Annotated[
         float, typer.Option(min=0.01, max=1, help="Share of damaged photos to let through: mean of real and rendered.")
     ] = 0.9,
+    objective: Annotated[
+        str, typer.Option(help="iou or recall: what class thresholds maximise at 0.2 or fewer false regions a photo.")
+    ] = "iou",
 ) -> None:
-    """Choose every threshold on val photos, measure, and store versions whose cards say both.
+    """Choose every threshold on half of the val cars, measure on the others, store versions whose cards say both.
 
     Example: vehicle-damage models calibrate --from runs/store --version 0001 --data runs/val --store runs/calibrated
     """
-    from models.evaluation.calibration import calibrate_versions  # noqa: PLC0415
-
     with _one_line_errors():
-        photos = choose_split(load_photos(data), "val")
+        from models.evaluation.calibration import calibrate_versions  # noqa: PLC0415
+        from models.evaluation.run import drop_nan, load_annotated, require_libraries, show_bar  # noqa: PLC0415
+        from models.evaluation.slicing import load_contexts  # noqa: PLC0415
+
+        require_libraries()
+        photos = load_annotated(data, "val")
         source = ModelStore(FolderStore(candidates))
         versions = {network: source.load_version(network, version) for network in NETWORKS}
-        cards, report = calibrate_versions(versions, photos, gate_recall=gate_recall)
+        cards, report = calibrate_versions(
+            versions,
+            photos,
+            gate_recall=gate_recall,
+            objective=objective,
+            contexts=load_contexts(data),
+            show_progress=show_bar,
+        )
         store.mkdir(parents=True, exist_ok=True)
         for network, card in cards.items():
             renamed = card.model_copy(update={"version": new_version})
             ModelStore(FolderStore(store)).add(renamed, versions[network].files)
-    typer.echo(json.dumps(report, indent=2))
+    typer.echo(json.dumps(drop_nan(report), indent=2))
 
 
 @app.command()

@@ -18,7 +18,7 @@ from models.mask_policies import MASK_POLICIES, DenseCrfPolicy
 from models.predictors import load_gate, load_localizer, load_segmenter
 from models.segmenter.predictor import Segmenter
 from models.store import ModelVersion
-from models.structures import DAMAGE_CLASSES, CropWindow, check_array, largest_box
+from models.structures import DAMAGE_CLASSES, CropWindow, check_array, largest_box, shrink_to_fit
 
 BATCH_PHOTOS: Final = 8
 _SHARED_PROB_FLOOR: Final = 1e-6
@@ -178,24 +178,6 @@ def choose_window(boxes_xyxy: np.ndarray, size_hw: tuple[int, int], *, margin_ra
     if not len(boxes_xyxy):
         return CropWindow.whole(size_hw)
     return CropWindow.around(largest_box(boxes_xyxy), size_hw, margin_ratio=margin_ratio)
-
-
-def shrink_to_fit(image: np.ndarray, max_hw: tuple[int, int]) -> np.ndarray:
-    """Shrink an image, both axes alike, until it fits; an image that fits is copied, never enlarged.
-
-    Args:
-        image: uint8 (H, W, 3).
-        max_hw: height and width to fit in, pixels.
-
-    Returns:
-        uint8 (h, w, 3), contiguous.
-    """
-    height, width = image.shape[:2]
-    scale = min(max_hw[0] / height, max_hw[1] / width)
-    if scale >= 1:
-        return image.copy()
-    size_wh = (max(round(width * scale), 1), max(round(height * scale), 1))
-    return cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA)
 
 
 def refine_at_thresholds(probs: np.ndarray, crop: np.ndarray, policy: str, thresholds: np.ndarray) -> np.ndarray:

@@ -150,3 +150,21 @@ class Letterbox:
         source_h, source_w = self.source_hw
         content = maps[:, y : y + content_h, x : x + content_w]
         return np.stack([cv2.resize(m, (source_w, source_h), interpolation=cv2.INTER_LINEAR) for m in content])
+
+
+def shrink_to_fit(image: np.ndarray, max_hw: tuple[int, int]) -> np.ndarray:
+    """Shrink an image, both axes alike, until it fits; an image that fits is copied, never enlarged.
+
+    Args:
+        image: uint8 (H, W, 3).
+        max_hw: height and width to fit in, pixels.
+
+    Returns:
+        uint8 (h, w, 3), contiguous.
+    """
+    height, width = image.shape[:2]
+    scale = min(max_hw[0] / height, max_hw[1] / width)
+    if scale >= 1:
+        return image.copy()
+    size_wh = (max(round(width * scale), 1), max(round(height * scale), 1))
+    return cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA)

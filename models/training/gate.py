@@ -1,6 +1,6 @@
 """Trains the gate on windows of crops, damaged and not, so that sources look alike."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -17,27 +17,31 @@ from models.structures import Letterbox, normalise_batch
 from models.training.crops import choose_window, place_window
 from models.training.encoder_weights import initialise_encoder
 from models.training.localizer import label_photos
-from models.training.loop import run_training
-from models.training.options import TrainingOptions, write_options
-from models.training.sampling import draw_forever, prefetch
+from models.training.loop import begin_run, run_training
+from models.training.noise import set_stochastic_depth, shake_colours
+from models.training.options import TrainingOptions
+from models.training.sampling import draw_item, step_rng
 
 MEAN, STD = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
 INPUT_HW = (512, 512)
+SCALE_LOGS = (-0.25, 0.75)
+"""Natural logarithms of the smallest and the largest scale of a crop, against the input: close-ups count too."""
 CELL_PX = 16
 CELL_WEIGHT = 4.0
 
 
 def train_gate(options: TrainingOptions, *, resume: bool = False) -> torch.nn.Module:
     """Train and return the averaged network; the run folder holds options, log and checkpoint."""
-    write_options(options)
+    begin_run(options, resume=resume)
     everything = load_photos(options.data)
     photos = drop_copies_of_val(everything)
     cars = label_photos([p for p in photos if p.has_regions], options)
     network = DamageGate()
     if options.encoder_weights:
         initialise_encoder(network.encoder, options.encoder_weights)
-    batches = _make_batches(photos, cars, options)
-    return run_training(network, options, batches, _measure_loss, resume=resume, encoder=network.encoder)
+    set_stochastic_depth(network.encoder, options.noise)
+    make_batch = plan_batches(photos, cars, options)
+    return run_training(network, options, make_batch, _measure_loss, resume=resume, encoder=network.encoder)
 
 
 def drop_copies_of_val(photos: list[AnnotatedPhoto]) -> list[AnnotatedPhoto]:
@@ -52,9 +56,10 @@ def drop_copies_of_val(photos: list[AnnotatedPhoto]) -> list[AnnotatedPhoto]:
     return [p for p in train if p.path not in copies]
 
 
-def _make_batches(
+def plan_batches(
     photos: list[AnnotatedPhoto], cars: dict[Path, CarBoxes], options: TrainingOptions
-) -> Iterator[dict[str, torch.Tensor]]:
+) -> Callable[[int], dict[str, torch.Tensor]]:
+    """Sort photos by source; the function returned makes the batch of a step, of the seed and the step alone."""
     groups = [
         [p for p in photos if p.is_rendered and p.damage_level],
         [p for p in photos if p.is_rendered and not p.damage_level],
@@ -64,18 +69,17 @@ def _make_batches(
     ]
     rendered = options.rendered_share
     shares = [rendered * 0.6, rendered * 0.4, *((1 - rendered) * share for share in (0.45, 0.15, 0.4))]
-    rng = np.random.default_rng(options.seed)
-    draws = draw_forever(groups, shares, rng)
 
-    def make() -> dict[str, torch.Tensor]:
+    def make_batch(step: int) -> dict[str, torch.Tensor]:
+        rng = step_rng(options.seed, step)
         images, labels, cells, known = [], [], [], []
         while len(images) < options.batch_size:
-            photo = next(draws)
+            photo = draw_item(groups, shares, rng)
             sample = _make_sample(photo, cars.get(photo.path), options.input_px, rng)
             if sample is None:
                 continue
             image, label, cell_labels = sample
-            images.append(image)
+            images.append(shake_colours(image, rng, options.noise))
             labels.append(label)
             cells.append(np.nan_to_num(cell_labels))
             known.append(~np.isnan(cell_labels))
@@ -86,7 +90,7 @@ def _make_batches(
             "known": torch.from_numpy(np.stack(known).astype(np.float32))[:, None],
         }
 
-    return prefetch(make)
+    return make_batch
 
 
 def _make_sample(
@@ -106,7 +110,7 @@ def _make_sample(
     crop = choose_window((photo.height, photo.width), cars, rng)
     damage = np.concatenate([load_masks(photo), load_ignored(photo)[None]]).any(axis=0)
     image, damage = crop.cut(image), crop.cut(damage)
-    side = max(round(INPUT_HW[0] * rng.uniform(0.75, 1.35)), window_px)
+    side = max(round(INPUT_HW[0] * np.exp(rng.uniform(*SCALE_LOGS))), window_px)
     letterbox = Letterbox(image.shape[:2], (side, side))
     planes = cv2.resize(
         damage.astype(np.float32), letterbox.content_hw[::-1], interpolation=cv2.INTER_AREA

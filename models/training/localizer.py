@@ -1,8 +1,9 @@
 """Trains the localizer on annotated, rendered and pseudo-labelled photos."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 
@@ -11,25 +12,25 @@ from models.data.car_boxes import DOUBTFUL_SCORE, CarBoxes, label_cars
 from models.data.photos import AnnotatedPhoto, choose_split, load_image, load_photos
 from models.localizer.network import build_localizer
 from models.structures import Letterbox, clip_boxes_xyxy, normalise_batch
-from models.training.loop import run_training
-from models.training.options import TrainingOptions, write_options
-from models.training.sampling import draw_forever, prefetch
+from models.training.loop import begin_run, run_training
+from models.training.options import TrainingOptions, choose_network_options
+from models.training.sampling import draw_item, step_rng
 from models.training.teacher import YoloxTeacher
 
 MEAN, STD = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
 INPUT_HW = (416, 416)
 MIN_VISIBLE_SHARE = 0.4
-SOURCE_SHARES = {"box": 0.5, "pseudo": 0.35, "none": 0.15}
+SOURCE_SHARES = {"box": 0.6, "pseudo": 0.3, "none": 0.1}
 """Among real photos: annotated box, teacher's box, close-up without a car."""
 
 
 def train_localizer(options: TrainingOptions, *, resume: bool = False) -> torch.nn.Module:
     """Train and return the averaged network; the run folder holds options, log and checkpoint."""
-    write_options(options)
+    begin_run(options, resume=resume)
     photos = choose_split(load_photos(options.data), "train")
     cars = label_photos(photos, options)
-    network = build_localizer()
-    return run_training(network, options, _make_batches(photos, cars, options), _measure_loss, resume=resume)
+    network = build_localizer(**choose_network_options(options))
+    return run_training(network, options, plan_batches(photos, cars, options), _measure_loss, resume=resume)
 
 
 def label_photos(photos: list[AnnotatedPhoto], options: TrainingOptions) -> dict[Path, CarBoxes]:
@@ -44,9 +45,10 @@ def label_photos(photos: list[AnnotatedPhoto], options: TrainingOptions) -> dict
     return label_cars(photos, predict, options.out.parent / "teacher_boxes.json")
 
 
-def _make_batches(
+def plan_batches(
     photos: list[AnnotatedPhoto], cars: dict[Path, CarBoxes], options: TrainingOptions
-) -> Iterator[dict[str, torch.Tensor]]:
+) -> Callable[[int], dict[str, torch.Tensor]]:
+    """Sort photos by source; the function returned makes the batch of a step, of the seed and the step alone."""
     usable = [p for p in photos if p.path in cars and cars[p.path].is_certain]
     real = [p for p in usable if not p.is_rendered]
     groups = [
@@ -57,13 +59,12 @@ def _make_batches(
     ]
     real_share = 1 - options.rendered_share
     shares = [options.rendered_share, *(real_share * share for share in SOURCE_SHARES.values())]
-    rng = np.random.default_rng(options.seed)
-    draws = draw_forever(groups, shares, rng)
 
-    def make() -> dict[str, torch.Tensor]:
+    def make_batch(step: int) -> dict[str, torch.Tensor]:
+        rng = step_rng(options.seed, step)
         images, boxes, owners = [], [], []
         for index in range(options.batch_size):
-            photo = next(draws)
+            photo = draw_item(groups, shares, rng)
             image, found = _make_sample(load_image(photo.path), cars[photo.path].boxes_xyxy, options.input_px, rng)
             images.append(image)
             boxes.append(found)
@@ -79,7 +80,7 @@ def _make_batches(
             "batch_idx": torch.from_numpy(np.concatenate(owners).astype(np.float32)),
         }
 
-    return prefetch(make)
+    return make_batch
 
 
 def _make_sample(
@@ -112,6 +113,10 @@ def _make_sample(
             [image.shape[1] - boxes_xyxy[:, 2], boxes_xyxy[:, 1], image.shape[1] - boxes_xyxy[:, 0], boxes_xyxy[:, 3]],
             axis=1,
         )
+    if rng.random() < 0.5:  # exporters and phones stretch photos
+        factor = float(np.exp(rng.uniform(-0.25, 0.25)))
+        image = cv2.resize(image, (max(round(image.shape[1] * factor), 1), image.shape[0]))
+        boxes_xyxy = boxes_xyxy * [factor, 1, factor, 1]
     letterbox = Letterbox(image.shape[:2], (input_px, input_px))
     sample = random_camera(random_light(letterbox.apply(image), rng), rng)
     return sample, letterbox.apply_boxes(boxes_xyxy)

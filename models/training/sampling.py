@@ -1,4 +1,4 @@
-"""Which photo comes next: sources are mixed at given shares, samples prepared by a thread ahead of the network."""
+"""Which photos a step sees, by the step's number alone, and batches made ahead of the network in threads."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -8,8 +8,13 @@ from typing import Any
 import numpy as np
 
 
-def draw_forever(groups: Sequence[Sequence[Any]], shares: Sequence[float], rng: np.random.Generator) -> Iterator[Any]:
-    """Draw items: first a group by its share, then the next item of that group's shuffled round.
+def step_rng(seed: int, step: int) -> np.random.Generator:
+    """The chance of one step, whatever came before it: a resumed run meets the batches of an unbroken one."""
+    return np.random.default_rng([seed, step])
+
+
+def draw_item(groups: Sequence[Sequence[Any]], shares: Sequence[float], rng: np.random.Generator) -> Any:
+    """Draw a group by its share, then any item of it.
 
     Args:
         groups: items by source; an empty group is left out.
@@ -17,25 +22,36 @@ def draw_forever(groups: Sequence[Sequence[Any]], shares: Sequence[float], rng: 
         rng: source of chance.
 
     Raises:
-        ValueError: every group is empty.
+        ValueError: no group has both items and a share.
     """
-    filled = [(list(group), share) for group, share in zip(groups, shares, strict=True) if len(group) and share > 0]
-    if not filled:
-        raise ValueError("groups: expected at least one item, found none")
-    weights = np.array([share for _, share in filled])
-    rounds: list[list[Any]] = [[] for _ in filled]
-    while True:
-        index = int(rng.choice(len(filled), p=weights / weights.sum()))
-        if not rounds[index]:
-            items = filled[index][0]
-            rounds[index] = [items[i] for i in rng.permutation(len(items))]
-        yield rounds[index].pop()
+    weights = np.array([share * bool(len(group)) for group, share in zip(groups, shares, strict=True)], np.float64)
+    if not weights.sum() > 0:
+        raise ValueError("groups: expected at least one item with a share above 0, found none")
+    group = groups[int(rng.choice(len(groups), p=weights / weights.sum()))]
+    return group[int(rng.integers(len(group)))]
 
 
-def prefetch(make: Callable[[], Any], *, depth: int = 6) -> Iterator[Any]:
-    """Call make() over and over in one thread, a few results ahead of their use; what it raises is raised here."""
-    with ThreadPoolExecutor(1, thread_name_prefix="prefetch") as pool:
-        pending = deque(pool.submit(make) for _ in range(depth))
-        while True:
-            yield pending.popleft().result()
-            pending.append(pool.submit(make))
+def prefetch(
+    make_batch: Callable[[int], Any], start_step: int, *, end_step: int | None = None, workers: int = 1, depth: int = 6
+) -> Iterator[Any]:
+    """Make batches in threads, a few ahead of their use, and yield them in the order of their steps.
+
+    Args:
+        make_batch: step to batch; what it raises is raised here, when that step's turn comes.
+        start_step: the first step.
+        end_step: no batch of this step or a later one; None: endless.
+        workers: threads.
+        depth: batches begun ahead of their use, at least one a thread.
+    """
+    with ThreadPoolExecutor(workers, thread_name_prefix="prefetch") as pool:
+        pending: deque[Any] = deque()
+        step = start_step
+        try:
+            while end_step is None or step < end_step or pending:
+                while len(pending) < max(depth, workers) and (end_step is None or step < end_step):
+                    pending.append(pool.submit(make_batch, step))
+                    step += 1
+                yield pending.popleft().result()
+        finally:
+            for batch in pending:
+                batch.cancel()

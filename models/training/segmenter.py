@@ -1,68 +1,69 @@
 """Trains the segmenter on windows of crops, biased to damage."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
-from torch.nn import functional as F
 
 from models.data.augmentations import mirror, random_camera, random_light
 from models.data.car_boxes import CarBoxes
 from models.data.photos import AnnotatedPhoto, choose_split, load_ignored, load_image, load_masks, load_photos
-from models.segmenter.network import UNetSegmenter
+from models.segmenter.network import DeepLabSegmenter, UNetSegmenter, build_segmenter
 from models.structures import DAMAGE_CLASSES, Letterbox, normalise_batch
 from models.training.crops import choose_window, place_window
 from models.training.encoder_weights import initialise_encoder
 from models.training.localizer import label_photos
-from models.training.loop import run_training
-from models.training.options import TrainingOptions, write_options
-from models.training.sampling import draw_forever, prefetch
+from models.training.loop import begin_run, run_training
+from models.training.mask_losses import measure_mask_loss
+from models.training.noise import cut_out, drop_features, set_stochastic_depth, shake_colours
+from models.training.options import TrainingOptions, choose_network_options, split_loss
+from models.training.sampling import draw_item, step_rng
 
 MEAN, STD = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
-INPUT_HW = (512, 512)
-DICE_WEIGHT = 0.5
-POSITIVE_WEIGHTS = (12.0, 3.0, 6.0)
-"""Of damaged pixels, per class: scratches and gaps are hairlines, outnumbered by their surroundings."""
-SCRATCH = DAMAGE_CLASSES.index("scratch")
-CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
-"""A scratch one or two pixels wide would vanish in the letterbox: it is taught one pixel wider on each side."""
+INPUT_HW = (640, 640)
+DENT = DAMAGE_CLASSES.index("dent") + 1
+SCALE_LOGS = (-0.5, 0.4)
+"""Natural logarithms of the smallest and the largest scale of a crop, against the input."""
 DAMAGE_WINDOW_SHARE = 0.75
 """Of the windows of a damaged photo: centred near damage."""
 
 
 def train_segmenter(options: TrainingOptions, *, resume: bool = False) -> torch.nn.Module:
     """Train and return the averaged network; the run folder holds options, log and checkpoint."""
-    write_options(options)
+    begin_run(options, resume=resume)
     photos = [p for p in choose_split(load_photos(options.data), "train") if p.has_regions]
     cars = label_photos(photos, options)
-    network = UNetSegmenter()
+    network = build_segmenter(**choose_network_options(options))
     if options.encoder_weights:
-        initialise_encoder(network.unet.encoder, options.encoder_weights)
-    batches = _make_batches(photos, cars, options)
-    return run_training(network, options, batches, _measure_loss, resume=resume, encoder=network.unet.encoder)
+        initialise_encoder(network.encoder, options.encoder_weights)
+    set_stochastic_depth(network.encoder, options.noise)
+    make_batch = plan_batches(photos, cars, options)
+    measure_loss = partial(_measure_loss, terms=split_loss(options.loss), noise=options.noise)
+    return run_training(network, options, make_batch, measure_loss, resume=resume, encoder=network.encoder)
 
 
-def _make_batches(
+def plan_batches(
     photos: list[AnnotatedPhoto], cars: dict[Path, CarBoxes], options: TrainingOptions
-) -> Iterator[dict[str, torch.Tensor]]:
+) -> Callable[[int], dict[str, torch.Tensor]]:
+    """Sort photos by source; the function returned makes the batch of a step, of the seed and the step alone."""
     groups = [
         [p for p in photos if p.is_rendered and p.damage_level],
         [p for p in photos if p.is_rendered and not p.damage_level],
-        [p for p in photos if not p.is_rendered and p.damage_level],
+        [p for p in photos if not p.is_rendered and p.damage_level and _shows_dent(p)],
+        [p for p in photos if not p.is_rendered and p.damage_level and not _shows_dent(p)],
         [p for p in photos if not p.is_rendered and not p.damage_level],
     ]
     rendered = options.rendered_share
-    shares = [rendered * 0.75, rendered * 0.25, (1 - rendered) * 0.8, (1 - rendered) * 0.2]
-    rng = np.random.default_rng(options.seed)
-    draws = draw_forever(groups, shares, rng)
+    shares = [rendered * 0.8, rendered * 0.2, *((1 - rendered) * share for share in (0.3, 0.45, 0.25))]
 
-    def make() -> dict[str, torch.Tensor]:
+    def make_batch(step: int) -> dict[str, torch.Tensor]:
+        rng = step_rng(options.seed, step)
         samples = []
         for _ in range(options.batch_size):
-            photo = next(draws)
-            samples.append(_make_sample(photo, cars.get(photo.path), options.input_px, rng))
+            photo = draw_item(groups, shares, rng)
+            samples.append(_make_sample(photo, cars.get(photo.path), options.input_px, rng, noise=options.noise))
         images, masks, weights = (list(column) for column in zip(*samples, strict=True))
         return {
             "x": torch.from_numpy(normalise_batch(images, MEAN, STD)).contiguous(memory_format=torch.channels_last),
@@ -70,11 +71,15 @@ def _make_batches(
             "weights": torch.from_numpy(np.stack(weights).astype(np.float32)),
         }
 
-    return prefetch(make)
+    return make_batch
+
+
+def _shows_dent(photo: AnnotatedPhoto) -> bool:
+    return any(class_id == DENT for class_id, _ in photo.polygons)
 
 
 def _make_sample(
-    photo: AnnotatedPhoto, cars: CarBoxes | None, window_px: int, rng: np.random.Generator
+    photo: AnnotatedPhoto, cars: CarBoxes | None, window_px: int, rng: np.random.Generator, *, noise: float = 0.0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Cut a window out of a photo's letterboxed crop.
 
@@ -84,9 +89,8 @@ def _make_sample(
     crop_window = choose_window((photo.height, photo.width), cars, rng)
     image = crop_window.cut(load_image(photo.path))
     masks = np.stack([crop_window.cut(mask) for mask in load_masks(photo)])
-    masks[SCRATCH] = cv2.dilate(masks[SCRATCH].astype(np.uint8), CROSS).astype(bool)
     ignored = crop_window.cut(load_ignored(photo))
-    side = max(round(INPUT_HW[0] * rng.uniform(0.7, 1.3)), window_px)
+    side = max(round(INPUT_HW[0] * np.exp(rng.uniform(*SCALE_LOGS))), window_px)
     letterbox = Letterbox(image.shape[:2], (side, side))
     planes = letterbox.apply_masks(np.concatenate([masks, ignored[None]]))  # (4, side, side)
     image = letterbox.apply(image)
@@ -95,9 +99,10 @@ def _make_sample(
     planes = planes[:, y : y + window_px, x : x + window_px]
     if rng.random() < 0.5:
         image, planes = mirror(image), np.ascontiguousarray(planes[:, :, ::-1])
-    image = random_camera(random_light(image, rng), rng)
+    image = shake_colours(random_camera(random_light(image, rng), rng), rng, noise)
+    image, hidden = cut_out(image, rng, noise)
     weights = np.ones((len(DAMAGE_CLASSES), window_px, window_px), np.float32)
-    weights[:, planes[3]] = 0
+    weights[:, planes[3] | hidden] = 0
     if not photo.is_rendered:
         weights[DAMAGE_CLASSES.index("spacing")] *= 0.25  # nobody annotated spacing on real photos
     return image, planes[:3], weights
@@ -113,18 +118,9 @@ def _choose_corner(
     return place_window(where, letterbox, window_px, rng)
 
 
-def _measure_loss(network: UNetSegmenter, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, dict[str, float]]:
-    """BCE per class, pixels of damage weighing more, plus soft Dice over the batch."""
+def _measure_loss(
+    network: UNetSegmenter | DeepLabSegmenter, batch: dict[str, torch.Tensor], *, terms: Sequence[str], noise: float
+) -> tuple[torch.Tensor, dict[str, float]]:
     with torch.autocast("cpu", enabled=False):  # depthwise convolutions are slower in bfloat16
-        features = network.unet.encoder(batch["x"])
-    logits = network.unet.segmentation_head(network.unet.decoder(features)).float()
-    masks, weights = batch["masks"], batch["weights"]
-    emphasis = 1 + (torch.tensor(POSITIVE_WEIGHTS)[:, None, None] - 1) * masks
-    bce = F.binary_cross_entropy_with_logits(logits, masks, weights * emphasis, reduction="sum")
-    bce = bce / weights.sum().clamp(min=1)
-    probs = torch.sigmoid(logits) * (weights > 0)
-    overlap = (probs * masks).sum(dim=(0, 2, 3))
-    dice = 1 - (2 * overlap + 50) / (probs.sum(dim=(0, 2, 3)) + (masks * (weights > 0)).sum(dim=(0, 2, 3)) + 50)
-    loss = 4 * bce + DICE_WEIGHT * dice.mean()
-    names = [f"dice_{name}" for name in DAMAGE_CLASSES]
-    return loss, {"bce": bce.item(), **dict(zip(names, dice.tolist(), strict=True))}
+        features = drop_features(network.encode(batch["x"]), noise)
+    return measure_mask_loss(network.decode(features).float(), batch["masks"], batch["weights"], terms)

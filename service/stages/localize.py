@@ -7,11 +7,10 @@ Must not know: which network found the car.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from models.localizer.predictor import Localizer
-from models.structures import CropWindow, check_array, check_image, largest_box
+from models.structures import CropWindow, check_array, check_image, largest_box, shrink_to_fit
 
 
 @dataclass(frozen=True)
@@ -56,21 +55,3 @@ def localize_cars(
             car_found = True
         crops.append(Crop(shrink_to_fit(window.cut(image), max_hw), window, car_found))
     return crops
-
-
-def shrink_to_fit(image: np.ndarray, max_hw: tuple[int, int]) -> np.ndarray:
-    """Shrink an image, both axes alike, until it fits; an image that fits is copied, never enlarged.
-
-    Args:
-        image: uint8 (H, W, 3).
-        max_hw: height and width to fit in, pixels.
-
-    Returns:
-        uint8 (h, w, 3), contiguous.
-    """
-    height, width = image.shape[:2]
-    scale = min(max_hw[0] / height, max_hw[1] / width)
-    if scale >= 1:
-        return image.copy()
-    size_wh = (max(round(width * scale), 1), max(round(height * scale), 1))
-    return cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA)

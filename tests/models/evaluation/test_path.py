@@ -10,7 +10,6 @@ from models.evaluation.path import (
     keep_patches,
     predict_photos,
     refine_at_thresholds,
-    shrink_to_fit,
     to_photo_frame,
 )
 from models.mask_policies import build_mask_policy
@@ -18,7 +17,6 @@ from models.store import FolderStore, ModelStore
 from models.structures import CropWindow
 from service.pipeline import Pipeline, PipelineOptions
 from service.settings import Settings
-from service.stages import localize
 from tests.models.evaluation.stores import write_promoted
 from tests.models.tiny_data import write_folder
 
@@ -55,12 +53,6 @@ def test_path_finds_what_serving_finds(tmp_path, policies):
             assert laid.sum() == sum(region.area_px2 for region in theirs)
             regions += len(theirs)
     assert regions >= 12  # the four damaged photos show a bright stroke in every channel
-
-
-def test_crop_is_shrunk_as_serving_shrinks_it():
-    image = np.random.default_rng(0).integers(0, 255, (91, 130, 3), np.uint8)
-    for max_hw in ((64, 64), (91, 130), (200, 200)):
-        assert (shrink_to_fit(image, max_hw) == localize.shrink_to_fit(image, max_hw)).all()
 
 
 @pytest.mark.parametrize("policy", ["threshold", "crf"])

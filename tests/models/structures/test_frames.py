@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from models.structures import CropWindow, Letterbox
+from models.structures import CropWindow, Letterbox, shrink_to_fit
 
 SIZES_HW = st.tuples(st.integers(1, 300), st.integers(1, 300))
 EDGES = st.floats(-50, 350, allow_nan=False)
@@ -148,3 +148,8 @@ def test_the_maps_and_the_image_share_one_geometry():
     back = letterbox.undo_maps(maps)[0] >= 0.5
     truth = image[..., 0] > 0
     assert (back & truth).sum() / (back | truth).sum() > 0.95
+
+
+@pytest.mark.parametrize(("size_hw", "fitted"), [((1, 4000), (1, 32)), ((4000, 1), (32, 1)), ((33, 32), (32, 31))])
+def test_even_a_sliver_keeps_a_pixel(size_hw: tuple[int, int], fitted: tuple[int, int]):
+    assert shrink_to_fit(np.zeros((*size_hw, 3), np.uint8), (32, 32)).shape[:2] == fitted

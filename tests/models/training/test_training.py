@@ -11,14 +11,28 @@ from models.export import SPECS, build_for_export, convert_network, export_versi
 from models.predictors import load_gate, load_localizer, load_segmenter  # noqa: E402
 from models.runtime.openvino_runtime import OpenVinoRuntime  # noqa: E402
 from models.store import FolderStore, ModelStore  # noqa: E402
+from models.training import loop  # noqa: E402
+from models.training.errors import TrainingStopped  # noqa: E402
 from models.training.gate import train_gate  # noqa: E402
 from models.training.localizer import train_localizer  # noqa: E402
 from models.training.options import build_options, load_options  # noqa: E402
 from models.training.segmenter import train_segmenter  # noqa: E402
 from tests.models.tiny_data import write_folder  # noqa: E402
+from tests.models.training.small_runs import StopAfter  # noqa: E402
 
 TRAIN = {"localizer": train_localizer, "gate": train_gate, "segmenter": train_segmenter}
 LOAD = {"localizer": load_localizer, "gate": load_gate, "segmenter": load_segmenter}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Sums of several threads may differ in their last bits."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 ASK = {"localizer": "predict_boxes", "gate": "predict_scores", "segmenter": "predict_probs"}
 
 
@@ -46,15 +60,22 @@ def test_smoke_run_ends_in_a_version_that_the_predictor_loads(network, data, tmp
     assert version.card.metrics["export_parity_photos"] == 2
 
 
-def test_resumed_run_goes_on_where_it_stopped(data, tmp_path):
-    options = build_options("gate", "smoke", data, tmp_path / "run", steps=4)
-    train_gate(build_options("gate", "smoke", data, tmp_path / "run"))
-    checkpoint = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
-    checkpoint["state"]["progress"] = 0.5  # as if interrupted half way
-    torch.save(checkpoint, tmp_path / "run" / "checkpoint.pt")
-    train_gate(options, resume=True)
-    steps = [json.loads(line)["step"] for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
-    assert steps[-1] > 2
+@pytest.mark.parametrize(
+    ("network", "changes"),
+    [("localizer", {"cfg": "yolov5n.yaml", "input_px": 64}), ("gate", {"noise": 1.0}), ("segmenter", {"noise": 1.0})],
+)
+def test_resumed_run_ends_bit_for_bit_where_an_unbroken_one_does(network, changes, data, tmp_path, monkeypatch):
+    changes = {"steps": 6, "device": "cpu", **changes}
+    whole = TRAIN[network](build_options(network, "smoke", data, tmp_path / "whole", **changes))
+    options = build_options(network, "smoke", data, tmp_path / "broken", workers=2, **changes)
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "StopRequest", StopAfter)
+        with pytest.raises(TrainingStopped, match="step 3 of 6"):
+            TRAIN[network](options)
+    torch.rand(10)  # chance moves on between the sessions
+    resumed = TRAIN[network](options, resume=True)
+    own, other = whole.state_dict(), resumed.state_dict()
+    assert all(torch.equal(own[name], other[name]) for name in own)
 
 
 def test_averaged_weights_follow_the_trained_ones(data, tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 from models.localizer.predictor import Detections
 from models.structures import ContractError
-from service.stages.localize import Crop, localize_cars, shrink_to_fit
+from service.stages.localize import Crop, localize_cars
 from tests import photos
 
 NO_LIMIT = (10_000, 10_000)
@@ -80,11 +80,6 @@ def test_a_crop_is_a_copy_that_leaves_the_photo_alone():
     crop.image[:] = 0
     assert (image == photos.scene()).all()
     assert crop.image.flags["C_CONTIGUOUS"]
-
-
-@pytest.mark.parametrize(("size_hw", "fitted"), [((1, 4000), (1, 32)), ((4000, 1), (32, 1)), ((33, 32), (32, 31))])
-def test_even_a_sliver_keeps_a_pixel(size_hw: tuple[int, int], fitted: tuple[int, int]):
-    assert shrink_to_fit(np.zeros((*size_hw, 3), np.uint8), (32, 32)).shape[:2] == fitted
 
 
 def test_each_photo_of_a_batch_has_its_own_car():
