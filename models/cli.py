@@ -176,7 +176,7 @@ def evaluate(
     dent_policy: PolicyOption = "threshold",
     spacing_policy: PolicyOption = "crf",
     crop_margin_ratio: Annotated[float, typer.Option(help="As the service's.")] = 0.05,
-    min_region_area_px2: Annotated[int, typer.Option(help="As the service's.")] = 12,
+    min_region_area_px2: Annotated[int, typer.Option(help="As the service's.")] = 40,
     gate_score_threshold: Annotated[
         float | None, typer.Option(min=0, max=1, help="Photos below it are let go; unset: the gate's card says.")
     ] = None,

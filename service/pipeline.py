@@ -42,7 +42,7 @@ class PipelineOptions:
 
     crop_margin_ratio: float = 0.05
     gate_score_threshold: float | None = None
-    min_region_area_px2: int = 12
+    min_region_area_px2: int = 40
     policies: tuple[str, str, str] = ("crf", "threshold", "crf")
 
 

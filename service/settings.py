@@ -67,7 +67,7 @@ class Settings(BaseSettings):
     gate_score_threshold: float | None = Field(
         None, ge=0, le=1, description="Photos below it are let go as undamaged; unset: the gate's model card says."
     )
-    min_region_area_px2: int = Field(12, ge=1, description="Smaller patches of damage are dropped; crop pixels.")
+    min_region_area_px2: int = Field(40, ge=1, description="Smaller patches of damage are dropped; crop pixels.")
     scratch_policy: PolicyName = Field("crf", description="Mask policy of scratches.")
     dent_policy: PolicyName = Field("threshold", description="Mask policy of dents.")
     spacing_policy: PolicyName = Field("crf", description="Mask policy of spacings.")

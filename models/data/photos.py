@@ -43,6 +43,7 @@ class AnnotatedPhoto:
         group: photos of one group show one car.
         car_box_xyxy: the car, photo pixels, or None if unknown.
         is_rendered: drawn by models.renderer.
+        is_pseudo: its regions are a trained teacher's, not a person's.
         width: photo pixels.
         height: photo pixels.
     """
@@ -59,6 +60,7 @@ class AnnotatedPhoto:
     is_rendered: bool
     width: int
     height: int
+    is_pseudo: bool = False
 
     @property
     def has_regions(self) -> bool:
@@ -114,6 +116,7 @@ def _parse_record(folder: Path, record: dict[str, Any]) -> AnnotatedPhoto:
         is_rendered=vehicle_id.startswith(RENDERED_PREFIX),
         width=int(record["width"]),
         height=int(record["height"]),
+        is_pseudo=bool(record.get("pseudo")),
     )
 
 
@@ -123,7 +126,8 @@ def _parse_points(points: Sequence[Sequence[float]]) -> tuple[tuple[float, float
 
 def _hold_out(photos: list[AnnotatedPhoto]) -> list[AnnotatedPhoto]:
     """Give real photos that are split nowhere a val split: a quarter of them, by the sha256 of each group's name."""
-    if any(photo.split in ("val", "test") for photo in photos) or all(p.is_rendered and p.split for p in photos):
+    is_placed = all((photo.is_rendered or photo.is_pseudo) and photo.split for photo in photos)
+    if is_placed or any(photo.split in ("val", "test") for photo in photos):
         return photos
     return [
         AnnotatedPhoto(**{**vars(photo), "split": "val" if is_held_out(photo.group) else "train"}) for photo in photos

@@ -36,7 +36,7 @@ class PathOptions:
     """
 
     crop_margin_ratio: float = 0.05
-    min_region_area_px2: int = 12
+    min_region_area_px2: int = 40
     policies: tuple[str, str, str] = ("crf", "threshold", "crf")
 
     def __post_init__(self) -> None:

@@ -106,3 +106,18 @@ def test_no_car_of_the_real_polygons_is_in_two_splits():
     train = {p.group for p in photos if p.split == "train"}
     assert train.isdisjoint(p.group for p in photos if p.split == "val")
     assert len(photos) == 650
+
+
+@pytest.mark.parametrize("is_pseudo", [True, False])
+def test_pseudo_labelled_photos_are_all_trained_on(tmp_path, is_pseudo):
+    folder = write_folder(tmp_path / "data", rendered=False, split="train")
+    path = folder / "annotations.json"
+    records = [
+        {**record, "group": f"car-{n}", "pseudo": is_pseudo} for n, record in enumerate(json.loads(path.read_text()))
+    ]
+    path.write_text(json.dumps(records))
+    photos = load_photos([folder])
+    assert [photo.is_pseudo for photo in photos] == [is_pseudo] * 6
+    expected = ["train" if is_pseudo or not is_held_out(photo.group) else "val" for photo in photos]
+    assert [photo.split for photo in photos] == expected
+    assert is_pseudo or "val" in expected
