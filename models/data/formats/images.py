@@ -56,6 +56,8 @@ def measure_image(path: Path) -> ImageSize:
             orientation = _read_orientation(image)
     except Image.DecompressionBombError as error:
         raise OSError(f"too large an image: {error}") from error
+    except ModuleNotFoundError as error:  # ultralytics, once loaded, lets Image.open ask for pi_heif before it gives up
+        raise OSError(f"cannot identify image file '{path}'") from error
     if 5 <= orientation <= 8:
         width, height = height, width
     return ImageSize(width, height, orientation)
