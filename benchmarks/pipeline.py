@@ -19,6 +19,7 @@ from pydensecrf.utils import unary_from_softmax
 
 from models.gate.network import DamageGate
 from models.localizer.network import build_localizer
+from models.predictors import RuntimeOptions
 from models.segmenter.network import UNetSegmenter
 from models.store import PRETRAINED_DIR, FolderStore, ModelStore
 from models.structures import Letterbox, normalise_batch
@@ -32,7 +33,7 @@ WARM_UP_PHOTOS = 8
 def build_ours(precision: str) -> Callable[[Sequence[bytes]], None]:
     """The service's pipeline, in batches."""
     models = ModelStore(FolderStore(PRETRAINED_DIR)).load_promoted()
-    pipeline = Pipeline(models, PipelineOptions(), precision=precision, threads=0)
+    pipeline = Pipeline(models, PipelineOptions(), RuntimeOptions(precision=precision))
 
     def run(bodies: Sequence[bytes]) -> None:
         for start in range(0, len(bodies), BATCH_PHOTOS):

@@ -120,7 +120,6 @@ def train(
             chosen = options.resume_options(network, tuple(data), out, preset=preset, **given)
         else:
             chosen = options.build_options(network, preset or "cpu", tuple(data), out, **given)
-        load_photos(data)  # a wrong folder is told before torch takes its seconds to load
         try:
             if teacher_run is not None:
                 from models.training.student import train_student  # noqa: PLC0415

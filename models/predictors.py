@@ -1,5 +1,6 @@
 """From a stored version to a predictor: what serving, evaluation and the CLI load."""
 
+from dataclasses import dataclass
 from typing import Final
 
 from models.gate.predictor import Gate
@@ -15,41 +16,60 @@ SAFETENSORS_NAME: Final = "model.safetensors"
 RUNTIMES: Final[tuple[str, ...]] = ("openvino", "torch")
 
 
-def load_runtime(
-    version: ModelVersion,
-    *,
-    runtime: str = "openvino",
-    precision: str = "f32",
-    threads: int = 0,
-    device: str = "cpu",
-) -> Runtime:
+@dataclass(frozen=True)
+class RuntimeOptions:
+    """What runs the networks.
+
+    Attributes:
+        runtime: "openvino" (CPU) or "torch" (CPU or GPU).
+        precision: "f32" or "bf16".
+        threads: CPU threads for one call (torch: of the process); 0 leaves the choice to the runtime.
+        device: "cpu", or "cuda" with runtime "torch".
+    """
+
+    runtime: str = "openvino"
+    precision: str = "f32"
+    threads: int = 0
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        """Refuse what no runtime can do.
+
+        Raises:
+            ValueError: unknown runtime, or openvino on a GPU.
+        """
+        if self.runtime not in RUNTIMES:
+            raise ValueError(f"runtime: expected one of {', '.join(RUNTIMES)}, found {self.runtime!r}")
+        if self.runtime == "openvino" and self.device != "cpu":
+            raise ValueError(f"device: runtime openvino runs on cpu, found {self.device!r}")
+
+
+DEFAULT_RUNTIME: Final = RuntimeOptions()
+
+
+def load_runtime(version: ModelVersion, options: RuntimeOptions = DEFAULT_RUNTIME) -> Runtime:
     """Make a version's network ready to run.
 
     Args:
         version: a verified version whose files hold what the runtime reads: OpenVINO IR, or safetensors.
-        runtime: "openvino" (CPU) or "torch" (CPU or GPU; torch is imported only here).
-        precision: "f32" or "bf16".
-        threads: CPU threads for one call (torch: of the process); 0 leaves the choice to the runtime.
-        device: "cpu", or "cuda" with runtime "torch".
+        options: which runtime; torch is imported only here.
 
     Raises:
         StoreError: the version lacks the runtime's files.
-        ValueError: unknown runtime, precision or device, torch is not installed, or the card names no such network.
+        ValueError: unknown precision or device, torch is not installed, or the card names no such network.
         RuntimeError: the files are damaged, or not of this network.
     """
-    if runtime not in RUNTIMES:
-        raise ValueError(f"runtime: expected one of {', '.join(RUNTIMES)}, found {runtime!r}")
-    wanted = (XML_NAME, BIN_NAME) if runtime == "openvino" else (SAFETENSORS_NAME,)
+    wanted = (XML_NAME, BIN_NAME) if options.runtime == "openvino" else (SAFETENSORS_NAME,)
     if missing := [name for name in wanted if name not in version.files]:
         raise StoreError(f"{version.card.network}/{version.card.version}: no file {', '.join(missing)}")
-    if runtime == "torch":
-        return _load_torch(version, precision=precision, threads=threads, device=device)
-    if device != "cpu":
-        raise ValueError(f"device: runtime openvino runs on cpu, found {device!r}")
-    return OpenVinoRuntime(version.files[XML_NAME], version.files[BIN_NAME], precision=precision, threads=threads)
+    if options.runtime == "torch":
+        return _load_torch(version, options)
+    return OpenVinoRuntime(
+        version.files[XML_NAME], version.files[BIN_NAME], precision=options.precision, threads=options.threads
+    )
 
 
-def _load_torch(version: ModelVersion, *, precision: str, threads: int, device: str) -> Runtime:
+def _load_torch(version: ModelVersion, options: RuntimeOptions) -> Runtime:
     """Import torch, which serving does without unless asked for it, and build what the card describes."""
     try:
         from models.networks import build_for_export  # noqa: PLC0415
@@ -61,31 +81,22 @@ def _load_torch(version: ModelVersion, *, precision: str, threads: int, device: 
         version.files[SAFETENSORS_NAME],
         lambda: build_for_export(card.network, network_options=card.network_options),
         input_hw=card.input_hw,
-        device=device,
-        precision=precision,
-        threads=threads,
+        device=options.device,
+        precision=options.precision,
+        threads=options.threads,
     )
 
 
-def load_localizer(
-    version: ModelVersion, *, runtime: str = "openvino", precision: str = "f32", threads: int = 0, device: str = "cpu"
-) -> Localizer:
+def load_localizer(version: ModelVersion, options: RuntimeOptions = DEFAULT_RUNTIME) -> Localizer:
     """Build the localizer of a version; arguments and errors as load_runtime."""
-    opened = load_runtime(version, runtime=runtime, precision=precision, threads=threads, device=device)
-    return Localizer(opened, version.card)
+    return Localizer(load_runtime(version, options), version.card)
 
 
-def load_gate(
-    version: ModelVersion, *, runtime: str = "openvino", precision: str = "f32", threads: int = 0, device: str = "cpu"
-) -> Gate:
+def load_gate(version: ModelVersion, options: RuntimeOptions = DEFAULT_RUNTIME) -> Gate:
     """Build the gate of a version; arguments and errors as load_runtime."""
-    opened = load_runtime(version, runtime=runtime, precision=precision, threads=threads, device=device)
-    return Gate(opened, version.card)
+    return Gate(load_runtime(version, options), version.card)
 
 
-def load_segmenter(
-    version: ModelVersion, *, runtime: str = "openvino", precision: str = "f32", threads: int = 0, device: str = "cpu"
-) -> Segmenter:
+def load_segmenter(version: ModelVersion, options: RuntimeOptions = DEFAULT_RUNTIME) -> Segmenter:
     """Build the segmenter of a version; arguments and errors as load_runtime."""
-    opened = load_runtime(version, runtime=runtime, precision=precision, threads=threads, device=device)
-    return Segmenter(opened, version.card)
+    return Segmenter(load_runtime(version, options), version.card)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from models.predictors import RuntimeOptions
 from models.store import FolderStore, ModelStore, StoreError
 from service.errors import SetupError
 from service.ledger import Ledger
@@ -26,8 +27,14 @@ def build_pipeline(settings: Settings) -> Pipeline:
         policies=(settings.scratch_policy, settings.dent_policy, settings.spacing_policy),
     )
     try:
+        runtime = RuntimeOptions(
+            runtime=settings.runtime,
+            precision=settings.precision,
+            threads=settings.runtime_threads,
+            device=settings.device,
+        )
         models = ModelStore(FolderStore(settings.models_dir)).load_promoted()
-        return Pipeline(models, options, precision=settings.precision, threads=settings.runtime_threads)
+        return Pipeline(models, options, runtime)
     except (StoreError, ValueError, RuntimeError) as error:
         raise SetupError(f"models: {str(error).strip().splitlines()[0]}") from error
 

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from models.mask_policies import MaskPolicy, build_mask_policy
-from models.predictors import load_gate, load_localizer, load_segmenter
+from models.predictors import DEFAULT_RUNTIME, RuntimeOptions, load_gate, load_localizer, load_segmenter
 from models.store import ModelSet
 from models.structures import DAMAGE_CLASSES, Region
 from service.errors import PhotoUnreadable, RuntimeExhausted
@@ -76,29 +76,29 @@ class _Stopwatch:
 class Pipeline:
     """The serving models and mask policies; decode() may run in many threads, inspect() in one at a time."""
 
-    def __init__(self, models: ModelSet, options: PipelineOptions, *, precision: str, threads: int) -> None:
+    def __init__(self, models: ModelSet, options: PipelineOptions, runtime: RuntimeOptions = DEFAULT_RUNTIME) -> None:
         """Compile the networks.
 
         Args:
             models: the promoted set, verified.
             options: what else decides a finding.
-            precision: "f32" or "bf16".
-            threads: CPU threads of the networks; 0 uses every core.
+            runtime: what runs the networks.
 
         Raises:
-            ValueError: an unknown mask policy, or a card without a threshold that is needed.
+            ValueError: an unknown mask policy or runtime, or a card without a threshold that is needed.
             RuntimeError: a file that is no network.
         """
         localizer, gate, segmenter = (models.versions[name] for name in ("localizer", "gate", "segmenter"))
-        self._localizer = load_localizer(localizer, precision=precision, threads=threads)
-        self._gate = load_gate(gate, precision=precision, threads=threads)
-        self._segmenter = load_segmenter(segmenter, precision=precision, threads=threads)
+        self._localizer = load_localizer(localizer, runtime)
+        self._gate = load_gate(gate, runtime)
+        self._segmenter = load_segmenter(segmenter, runtime)
         self._options = options
         self._gate_score_threshold = options.gate_score_threshold
         if self._gate_score_threshold is None:
             self._gate_score_threshold = _threshold_of(gate.card.thresholds, "score_threshold", "gate")
         self._policies = _build_policies(options.policies, segmenter.card.thresholds)
-        identity = json.dumps({"models": models.digest, "precision": precision, **asdict(options)}, sort_keys=True)
+        arithmetic = {name: getattr(runtime, name) for name in ("runtime", "precision", "device")}
+        identity = json.dumps({"models": models.digest, **arithmetic, **asdict(options)}, sort_keys=True)
         self.digest: Final = hashlib.sha256(identity.encode()).hexdigest()[:16]
         self.versions: Final = {name: version.card.version for name, version in models.versions.items()}
 

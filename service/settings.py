@@ -33,6 +33,11 @@ class Settings(BaseSettings):
         description="SQLAlchemy URL of the ledger; postgresql+psycopg://… in production.",
     )
     models_dir: Path = Field(PRETRAINED_DIR, description="Model store whose promoted set serves.")
+    runtime: Literal["openvino", "torch"] = Field(
+        "openvino",
+        description="What runs the networks; torch needs vehicle-damage[train] and safetensors in the store.",
+    )
+    device: Literal["cpu", "cuda"] = Field("cpu", description="Where they run; cuda needs the torch runtime.")
     precision: Literal["f32", "bf16"] = Field("f32", description="Arithmetic of the networks; bf16 needs AMX to pay.")
     runtime_threads: int = Field(0, ge=0, description="CPU threads of the networks; 0 uses every core.")
 
@@ -86,6 +91,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check_across(self) -> Self:
+        if self.device == "cuda" and self.runtime == "openvino":
+            raise ValueError(f"{ENV_PREFIX}DEVICE: expected cpu unless {ENV_PREFIX}RUNTIME is torch, found cuda")
         if self.renewal_interval_s * 2 > self.visibility_timeout_s:
             raise ValueError(
                 f"{ENV_PREFIX}RENEWAL_INTERVAL_S: expected at most half of {ENV_PREFIX}VISIBILITY_TIMEOUT_S "

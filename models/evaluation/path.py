@@ -18,7 +18,7 @@ from models.mask_policies import MASK_POLICIES, DenseCrfPolicy
 from models.predictors import load_gate, load_localizer, load_segmenter
 from models.segmenter.predictor import Segmenter
 from models.store import ModelVersion
-from models.structures import DAMAGE_CLASSES, CropWindow, check_array, largest_box, shrink_to_fit
+from models.structures import DAMAGE_CLASSES, CropWindow, check_array, shrink_to_fit
 
 BATCH_PHOTOS: Final = 8
 _SHARED_PROB_FLOOR: Final = 1e-6
@@ -137,7 +137,7 @@ def _predict_batch(
     images = [load_sized(photo) for photo in batch]
     boxes = [found.boxes_xyxy_photo for found in predictors.localizer.predict_boxes(images)]
     windows = [
-        choose_window(own, image.shape[:2], margin_ratio=options.crop_margin_ratio)
+        CropWindow.around_largest(own, image.shape[:2], margin_ratio=options.crop_margin_ratio)
         for own, image in zip(boxes, images, strict=True)
     ]
     crops = [
@@ -171,13 +171,6 @@ def load_sized(photo: AnnotatedPhoto) -> np.ndarray:
         found_h, found_w = image.shape[:2]
         raise DataError(f"{photo.path}: annotated as {photo.width}x{photo.height} pixels, found {found_w}x{found_h}")
     return image
-
-
-def choose_window(boxes_xyxy: np.ndarray, size_hw: tuple[int, int], *, margin_ratio: float) -> CropWindow:
-    """The part of a photo that goes on: around the largest car, or all of it where no car was found."""
-    if not len(boxes_xyxy):
-        return CropWindow.whole(size_hw)
-    return CropWindow.around(largest_box(boxes_xyxy), size_hw, margin_ratio=margin_ratio)
 
 
 def refine_at_thresholds(probs: np.ndarray, crop: np.ndarray, policy: str, thresholds: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from models.export.formats import convert_network
 from models.export.parity import measure_parity
 from models.export.specs import SPECS, build_card
 from models.networks import build_for_export
-from models.predictors import SAFETENSORS_NAME, XML_NAME, load_runtime
+from models.predictors import SAFETENSORS_NAME, XML_NAME, RuntimeOptions, load_runtime
 from models.store import ModelCard, ModelStore, ModelVersion
 from models.structures import CropWindow, Letterbox, normalise_batch
 from models.training.loop import load_averaged
@@ -112,7 +112,7 @@ def export_version(
         for runtime, needed, prefix in runtimes:
             if needed not in files:
                 continue
-            opened = load_runtime(ModelVersion(card, files, ""), runtime=runtime)
+            opened = load_runtime(ModelVersion(card, files, ""), RuntimeOptions(runtime=runtime))
             parity = measure_parity(wrapped, opened, batch, thresholds=card.thresholds)
             metrics |= {f"{prefix}{name}": value for name, value in parity.items()}
         metrics["export_parity_photos"] = len(parity_images)

@@ -78,9 +78,13 @@ class TorchRuntime:
 
         Raises:
             ContractError: wrong shape or dtype.
+            MemoryError: the device has no room for the batch.
         """
         check_array("batch", batch, (None, 3, *self._input_hw), np.float32)
-        return np.ascontiguousarray(self._forward(batch).float().cpu().numpy())
+        try:
+            return np.ascontiguousarray(self._forward(batch).float().cpu().numpy())
+        except torch.OutOfMemoryError as error:
+            raise MemoryError(f"{self._device}: {str(error).splitlines()[0]}") from error
 
     @torch.inference_mode()
     def _forward(self, batch: np.ndarray) -> torch.Tensor:

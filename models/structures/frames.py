@@ -6,6 +6,8 @@ from typing import Self
 import cv2
 import numpy as np
 
+from models.structures.boxes import largest_box
+
 
 @dataclass(frozen=True)
 class CropWindow:
@@ -41,6 +43,19 @@ class CropWindow:
         right = max(min(int(np.ceil(x1 + dx)), width), left + 1)
         bottom = max(min(int(np.ceil(y1 + dy)), height), top + 1)
         return cls(left, top, right, bottom)
+
+    @classmethod
+    def around_largest(cls, boxes_xyxy: np.ndarray, size_hw: tuple[int, int], *, margin_ratio: float) -> Self:
+        """The window around the largest of the boxes, as around; all of the photo where there is no box.
+
+        Args:
+            boxes_xyxy: float (K, 4), photo frame.
+            size_hw: the photo's height and width, pixels.
+            margin_ratio: added on each side, as a share of the box's own width and height.
+        """
+        if not len(boxes_xyxy):
+            return cls.whole(size_hw)
+        return cls.around(largest_box(boxes_xyxy), size_hw, margin_ratio=margin_ratio)
 
     @property
     def size_hw(self) -> tuple[int, int]:

@@ -24,7 +24,7 @@ from models.training.sampling import draw_item, step_rng
 
 MEAN, STD = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
 INPUT_HW = (512, 512)
-SCALE_LOGS = (-0.25, 0.75)
+SCALE_LOGS = (-0.25, 1.1)
 """Natural logarithms of the smallest and the largest scale of a crop, against the input: close-ups count too."""
 CELL_PX = 16
 CELL_WEIGHT = 4.0
@@ -32,8 +32,8 @@ CELL_WEIGHT = 4.0
 
 def train_gate(options: TrainingOptions, *, resume: bool = False) -> torch.nn.Module:
     """Train and return the averaged network; the run folder holds options, log and checkpoint."""
-    begin_run(options, resume=resume)
     everything = load_photos(options.data)
+    begin_run(options, resume=resume)
     photos = drop_copies_of_val(everything)
     cars = label_photos([p for p in photos if p.has_regions], options)
     network = DamageGate()
@@ -108,29 +108,40 @@ def _make_sample(
         image = _degrade(Letterbox(image.shape[:2], (window_px, window_px)).apply(image), rng)
         return image, 1, np.full((cell_count, cell_count), np.nan, np.float32)
     crop = choose_window((photo.height, photo.width), cars, rng)
-    damage = np.concatenate([load_masks(photo), load_ignored(photo)[None]]).any(axis=0)
-    image, damage = crop.cut(image), crop.cut(damage)
+    damage, other = load_masks(photo).any(axis=0), load_ignored(photo)
+    doubtful = other if photo.is_pseudo else np.zeros_like(other)  # a teacher's other regions are what it doubts
+    damage |= other & ~doubtful
+    image = crop.cut(image)
     side = max(round(INPUT_HW[0] * np.exp(rng.uniform(*SCALE_LOGS))), window_px)
     letterbox = Letterbox(image.shape[:2], (side, side))
-    planes = cv2.resize(
-        damage.astype(np.float32), letterbox.content_hw[::-1], interpolation=cv2.INTER_AREA
-    )  # damaged share of each pixel: a hairline counts too
-    padded = np.zeros((side, side), np.float32)
-    (left, top), (height, width) = letterbox.offset_xy, letterbox.content_hw
-    padded[top : top + height, left : left + width] = planes
+    shares = np.stack([_share_of_pixels(crop.cut(plane), letterbox) for plane in (damage, doubtful)])
     image = letterbox.apply(image)
-    x, y = _choose_corner(padded, letterbox, window_px, rng)
-    window = padded[y : y + window_px, x : x + window_px]
-    seen, total = float(window.sum()), float(padded.sum())
-    if 0 < seen < min(0.25 * total, 200):
+    x, y = _choose_corner(shares[0], letterbox, window_px, rng)
+    window = shares[:, y : y + window_px, x : x + window_px]
+    seen, total, doubted = float(window[0].sum()), float(shares[0].sum()), float(window[1].sum())
+    if 0 < seen < min(0.25 * total, 200) or (seen == 0 and doubted > 0):
         return None
     image = image[y : y + window_px, x : x + window_px]
     if rng.random() < 0.5:
-        image, window = mirror(image), mirror(window)
-    cells = window.reshape(cell_count, CELL_PX, cell_count, CELL_PX).sum(axis=(1, 3))  # damaged px2 a cell
-    labels = (cells >= 2).astype(np.float32)
-    labels[(cells > 0) & (cells < 2)] = np.nan
+        image, window = mirror(image), window[:, :, ::-1]
+    in_cells = window.reshape(2, cell_count, CELL_PX, cell_count, CELL_PX).sum(axis=(2, 4))  # px2 a cell
+    labels = (in_cells[0] >= 2).astype(np.float32)
+    labels[(in_cells[0] < 2) & (in_cells.sum(axis=0) > 0)] = np.nan
     return _degrade(image, rng), int(seen > 0), labels
+
+
+def _share_of_pixels(mask: np.ndarray, letterbox: Letterbox) -> np.ndarray:
+    """Lay a mask, bool (h, w), into the input: the share of each pixel that it covers, so that a hairline counts too.
+
+    Returns:
+        float32 (side, side), [0, 1].
+    """
+    covered = np.zeros(letterbox.input_hw, np.float32)
+    (left, top), (height, width) = letterbox.offset_xy, letterbox.content_hw
+    covered[top : top + height, left : left + width] = cv2.resize(
+        mask.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA
+    )
+    return covered
 
 
 def _choose_corner(

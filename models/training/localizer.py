@@ -26,8 +26,8 @@ SOURCE_SHARES = {"box": 0.6, "pseudo": 0.3, "none": 0.1}
 
 def train_localizer(options: TrainingOptions, *, resume: bool = False) -> torch.nn.Module:
     """Train and return the averaged network; the run folder holds options, log and checkpoint."""
-    begin_run(options, resume=resume)
     photos = choose_split(load_photos(options.data), "train")
+    begin_run(options, resume=resume)
     cars = label_photos(photos, options)
     network = build_localizer(**choose_network_options(options))
     return run_training(network, options, plan_batches(photos, cars, options), _measure_loss, resume=resume)

@@ -32,8 +32,8 @@ DAMAGE_WINDOW_SHARE = 0.75
 
 def train_segmenter(options: TrainingOptions, *, resume: bool = False) -> torch.nn.Module:
     """Train and return the averaged network; the run folder holds options, log and checkpoint."""
-    begin_run(options, resume=resume)
     photos = [p for p in choose_split(load_photos(options.data), "train") if p.has_regions]
+    begin_run(options, resume=resume)
     cars = label_photos(photos, options)
     network = build_segmenter(**choose_network_options(options))
     if options.encoder_weights:
@@ -56,7 +56,7 @@ def plan_batches(
         [p for p in photos if not p.is_rendered and not p.damage_level],
     ]
     rendered = options.rendered_share
-    shares = [rendered * 0.8, rendered * 0.2, *((1 - rendered) * share for share in (0.3, 0.45, 0.25))]
+    shares = [rendered * 0.8, rendered * 0.2, *((1 - rendered) * share for share in (0.4, 0.4, 0.2))]
 
     def make_batch(step: int) -> dict[str, torch.Tensor]:
         rng = step_rng(options.seed, step)

@@ -23,7 +23,7 @@ from models.data.photos import ANNOTATIONS_NAME, AnnotatedPhoto, DataError, load
 from models.segmenter.network import SegmenterForExport, build_segmenter
 from models.segmenter.predictor import Segmenter
 from models.store import ModelCard
-from models.structures import DAMAGE_CLASSES, CropWindow, largest_box, trace_polygon
+from models.structures import DAMAGE_CLASSES, CropWindow, trace_polygon
 from models.training.errors import TrainingError
 from models.training.gate import drop_copies_of_val, train_gate
 from models.training.localizer import label_photos
@@ -69,9 +69,7 @@ def train_student(options: TrainingOptions, *, teacher_run: Path, rounds: int = 
         if not (resume and (folder / "pseudo").is_dir()):
             photos = choose_unlabelled(load_photos(options.data))
             cars = label_photos(photos, chosen)
-            # A gate takes other_regions for damage: its labels are hard, at a half.
-            scores = {"sure_score": 0.5, "doubtful_score": None} if options.network == "gate" else {}
-            write_pseudo_labels(load_teacher(teacher_run), photos, cars, folder / "pseudo", **scores)
+            write_pseudo_labels(load_teacher(teacher_run), photos, cars, folder / "pseudo")
         TRAIN[options.network](chosen, resume=resume)
         teacher_run = chosen.out
     return teacher_run
@@ -127,7 +125,7 @@ def write_pseudo_labels(
     out: Path,
     *,
     sure_score: float = SURE_SCORE,
-    doubtful_score: float | None = DOUBTFUL_SCORE,
+    doubtful_score: float = DOUBTFUL_SCORE,
     min_area_px2: int = MIN_AREA_PX2,
 ) -> int:
     """Write a data folder in the seed's schema whose records say "pseudo": true.
@@ -139,7 +137,7 @@ def write_pseudo_labels(
         out: a new folder; images are hard links where that works. other_regions hold the doubtful pixels and those
             outside the crop: no lesson.
         sure_score: a pixel of this score or more is damage.
-        doubtful_score: a pixel between the two is doubtful; below, undamaged. None: no other_regions are written.
+        doubtful_score: a pixel between the two is doubtful; below, undamaged.
         min_area_px2: smaller sure patches are doubtful; photo pixels.
 
     Returns:
@@ -152,7 +150,9 @@ def write_pseudo_labels(
         records = []
         for photo in photos:
             image = load_image(photo.path)
-            window = _choose_window(photo, cars.get(photo.path))
+            known = cars.get(photo.path)
+            boxes_xyxy = known.boxes_xyxy if known else ()
+            window = CropWindow.around_largest(boxes_xyxy, (photo.height, photo.width), margin_ratio=MARGIN_RATIO)
             probs = teacher.predict_probs([np.ascontiguousarray(window.cut(image))])[0]
             sure, doubtful = _sort_pixels(probs, sure_score, doubtful_score, min_area_px2)
             if sure.any():
@@ -181,32 +181,21 @@ class _NetworkRuntime:
         return self._network(torch.from_numpy(batch).to(self._device)).float().cpu().numpy()
 
 
-def _choose_window(photo: AnnotatedPhoto, cars: CarBoxes | None) -> CropWindow:
-    size_hw = (photo.height, photo.width)
-    if cars is None or not len(cars.boxes_xyxy):
-        return CropWindow.whole(size_hw)
-    return CropWindow.around(largest_box(cars.boxes_xyxy), size_hw, margin_ratio=MARGIN_RATIO)
-
-
 def _sort_pixels(
-    probs: np.ndarray, sure_score: float, doubtful_score: float | None, min_area_px2: int
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Sort pixels into sure damage a class, bool (3, h, w), and doubtful ones, bool (h, w) or None; crop frame."""
+    probs: np.ndarray, sure_score: float, doubtful_score: float, min_area_px2: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sort pixels into sure damage a class, bool (3, h, w), and doubtful ones, bool (h, w); crop frame."""
     sure = probs >= sure_score
     for channel in range(len(sure)):
         count, labels, stats, _ = cv2.connectedComponentsWithStats(sure[channel].astype(np.uint8), connectivity=8)
         small = [n for n in range(1, count) if stats[n, cv2.CC_STAT_AREA] < min_area_px2]
         sure[channel] &= ~np.isin(labels, small)
-    if doubtful_score is None:
-        return sure, None
     return sure, (probs >= doubtful_score).any(axis=0) & ~sure.any(axis=0)
 
 
-def _build_record(
-    photo: AnnotatedPhoto, window: CropWindow, sure: np.ndarray, doubtful: np.ndarray | None
-) -> dict[str, Any]:
-    unknown = np.full((photo.height, photo.width), doubtful is not None)
-    window.cut(unknown)[:] = False if doubtful is None else doubtful
+def _build_record(photo: AnnotatedPhoto, window: CropWindow, sure: np.ndarray, doubtful: np.ndarray) -> dict[str, Any]:
+    unknown = np.ones((photo.height, photo.width), bool)
+    window.cut(unknown)[:] = doubtful
     shift = np.array([window.x0, window.y0])
     return {
         "image_id": f"{photo.folder}-{Path(photo.image_id).name}",

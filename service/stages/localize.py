@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.localizer.predictor import Localizer
-from models.structures import CropWindow, check_array, check_image, largest_box, shrink_to_fit
+from models.structures import CropWindow, check_array, check_image, shrink_to_fit
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,8 @@ def localize_cars(
         check_image("image", image)
     crops = []
     for image, found in zip(images, localizer.predict_boxes(images), strict=True):
-        window, car_found = CropWindow.whole(image.shape[:2]), False
-        if len(found.scores):
-            inside = (0, max(image.shape[:2]))
-            check_array("boxes_xyxy_photo", found.boxes_xyxy_photo, (None, 4), np.float32, value_range=inside)
-            largest = largest_box(found.boxes_xyxy_photo)
-            window = CropWindow.around(largest, image.shape[:2], margin_ratio=margin_ratio)
-            car_found = True
-        crops.append(Crop(shrink_to_fit(window.cut(image), max_hw), window, car_found))
+        boxes_xyxy, size_hw = found.boxes_xyxy_photo, image.shape[:2]
+        check_array("boxes_xyxy_photo", boxes_xyxy, (None, 4), np.float32, value_range=(0, max(size_hw)))
+        window = CropWindow.around_largest(boxes_xyxy, size_hw, margin_ratio=margin_ratio)
+        crops.append(Crop(shrink_to_fit(window.cut(image), max_hw), window, len(boxes_xyxy) > 0))
     return crops

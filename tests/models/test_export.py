@@ -26,7 +26,7 @@ from models.export import (
 )
 from models.export.quantize import list_tail
 from models.gate.network import DamageGate
-from models.predictors import load_gate, load_runtime
+from models.predictors import RuntimeOptions, load_gate, load_runtime
 from models.runtime.openvino_runtime import OpenVinoRuntime
 from models.store import FolderStore, ModelStore, StoreError
 from models.structures import DAMAGE_CLASSES
@@ -232,7 +232,9 @@ def test_command_makes_a_version_that_both_runtimes_serve(run_dir, tmp_path):
     assert card.metrics["export_calibration_photos"] == 3
     assert 0 <= card.metrics["export_decision_agreement"] <= 1
     crops = [np.full((40, 70, 3), value, np.uint8) for value in (20, 200)]
-    scores = [load_gate(version, runtime=runtime).predict_scores(crops) for runtime in ("openvino", "torch")]
+    scores = [
+        load_gate(version, RuntimeOptions(runtime=runtime)).predict_scores(crops) for runtime in ("openvino", "torch")
+    ]
     np.testing.assert_allclose(*scores, atol=0.2)
 
 
@@ -274,7 +276,7 @@ def test_torch_runtime_builds_what_the_card_records(tmp_path):
     batch = draw_batch(1, (64, 64))
     with torch.inference_mode():
         original = wrapped(torch.from_numpy(batch)).numpy()
-    np.testing.assert_allclose(load_runtime(version, runtime="torch").run(batch), original, atol=1e-5)
+    np.testing.assert_allclose(load_runtime(version, RuntimeOptions(runtime="torch")).run(batch), original, atol=1e-5)
 
 
 def test_version_without_the_runtimes_files_is_refused_by_name(tmp_path):
@@ -284,12 +286,10 @@ def test_version_without_the_runtimes_files_is_refused_by_name(tmp_path):
     with pytest.raises(StoreError, match=r"^gate/1: no file model\.xml, model\.bin$"):
         load_runtime(version)
     with pytest.raises(ValueError, match=r"^runtime: expected one of openvino, torch, found 'onnx'$"):
-        load_runtime(version, runtime="onnx")
-    assert load_runtime(version, runtime="torch").input_hw == (64, 64)
+        RuntimeOptions(runtime="onnx")
+    assert load_runtime(version, RuntimeOptions(runtime="torch")).input_hw == (64, 64)
 
 
-def test_openvino_refuses_a_gpu(tmp_path):
-    store = ModelStore(FolderStore(tmp_path))
-    export_version(store, "gate", "1", build_for_export("gate"), input_hw=(64, 64), weights_format="openvino-f32")
+def test_openvino_refuses_a_gpu():
     with pytest.raises(ValueError, match=r"^device: runtime openvino runs on cpu, found 'cuda'$"):
-        load_runtime(store.load_version("gate", "1"), device="cuda")
+        RuntimeOptions(device="cuda")

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from models.predictors import RuntimeOptions
 from models.renderer import render_photo
 from models.store import PRETRAINED_DIR, FolderStore, ModelSet, ModelStore, ModelVersion
 from service.errors import PhotoUnreadable, RuntimeExhausted
@@ -22,7 +23,7 @@ def models() -> ModelSet:
 
 
 def build(models: ModelSet, **options) -> Pipeline:
-    return Pipeline(models, PipelineOptions(**options), precision="f32", threads=0)
+    return Pipeline(models, PipelineOptions(**options))
 
 
 def decoded(seed: int = 1, size_hw=(240, 320)) -> Decoded:
@@ -65,9 +66,10 @@ def test_the_digest_tells_models_options_and_precision_apart(models: ModelSet):
         build(models, gate_score_threshold=0.123).digest,
         build(models, crop_margin_ratio=0.2).digest,
         build(replace(models, digest="another")).digest,
-        Pipeline(models, PipelineOptions(), precision="bf16", threads=0).digest,
+        Pipeline(models, PipelineOptions(), RuntimeOptions(precision="bf16")).digest,
     }
     assert len(digests) == 6
+    assert Pipeline(models, PipelineOptions(), RuntimeOptions(threads=1)).digest in digests
     assert build(models).digest == build(models).digest
 
 

@@ -41,6 +41,8 @@ def test_defaults_are_valid_and_reach_no_network():
         ("CROP_MARGIN_RATIO", "-0.1"),
         ("SCRATCH_POLICY", "CRF"),
         ("PRECISION", "f16"),
+        ("RUNTIME", "onnx"),
+        ("DEVICE", "gpu"),
         ("HTTP_PORT", "65536"),
         ("LOG_LEVEL", "verbose"),
         ("LOG_FORMAT", "xml"),
@@ -63,6 +65,7 @@ def test_a_bad_value_names_its_variable_and_itself(monkeypatch: pytest.MonkeyPat
         ({"RECEIVE_WAIT_S": "16"}, "SHUTDOWN_GRACE_S"),
         ({"RETRY_PAUSE_S": "901"}, "RETRY_PAUSE_S"),
         ({"RETRY_PAUSE_MAX_S": "4"}, "RETRY_PAUSE_S"),
+        ({"DEVICE": "cuda"}, "DEVICE"),
     ],
 )
 def test_values_that_contradict_each_other_are_refused(

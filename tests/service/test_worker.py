@@ -24,7 +24,7 @@ from tests.service.world import World, rendered_jpeg, wait_until
 def pipeline():
     models = ModelStore(FolderStore(PRETRAINED_DIR)).load_promoted()
     options = PipelineOptions(policies=("threshold", "threshold", "threshold"))
-    return Pipeline(models, options, precision="f32", threads=0)
+    return Pipeline(models, options)
 
 
 @pytest.fixture

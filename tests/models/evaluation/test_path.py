@@ -32,9 +32,7 @@ def test_defaults_are_the_services():
 def test_path_finds_what_serving_finds(tmp_path, policies):
     folder = write_folder(tmp_path / "data", split="val")
     models = ModelStore(FolderStore(write_promoted(tmp_path / "store"))).load_promoted()
-    pipeline = Pipeline(
-        models, PipelineOptions(gate_score_threshold=0.0, policies=policies), precision="f32", threads=1
-    )
+    pipeline = Pipeline(models, PipelineOptions(gate_score_threshold=0.0, policies=policies))
     options, predictors = PathOptions(policies=policies), Predictors.load(models.versions)
     photos = load_photos([folder])
     findings = pipeline.inspect([pipeline.decode(photo.path.read_bytes()) for photo in photos])

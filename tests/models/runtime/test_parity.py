@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.predictors import SAFETENSORS_NAME, load_runtime
+from models.predictors import SAFETENSORS_NAME, RuntimeOptions, load_runtime
 from models.store import NETWORKS, PRETRAINED_DIR, FolderStore, ModelStore, ModelVersion
 from models.structures import DAMAGE_CLASSES
 
@@ -118,10 +118,10 @@ def test_shipped_version_says_the_same_in_both_runtimes(network, precision):
         pytest.skip("the set that ships holds no safetensors of it")
     card = version.card
     batch = np.clip(draw_batch(2, card.input_hw, seed=2), -1, 1)
-    original = load_runtime(version, runtime="torch").run(batch)
+    original = load_runtime(version, RuntimeOptions(runtime="torch")).run(batch)
     weights_format = next(name for name in card.weights_format.split("+") if name.startswith("openvino"))
     exact = {"openvino-f32", "openvino-fp16", "torch-safetensors"}
     for runtime, form in (("openvino", weights_format), ("torch", "torch-safetensors")):
-        answers = load_runtime(version, runtime=runtime, precision=precision).run(batch)
+        answers = load_runtime(version, RuntimeOptions(runtime=runtime, precision=precision)).run(batch)
         found = compare_answers(original, answers)
         assert found["score_mean_difference"] <= (1e-3 if precision == "f32" and form in exact else 0.03)

@@ -64,6 +64,19 @@ def test_a_network_with_several_outputs_is_refused():
         TorchRuntime(save({}), Two, input_hw=INPUT_HW)
 
 
+def test_a_device_without_room_says_so_as_the_pipeline_expects():
+    class Greedy(torch.nn.Module):
+        def forward(self, x):
+            if len(x) > 1:
+                raise torch.OutOfMemoryError("Tried to allocate 2.00 GiB.\nSee the documentation.")
+            return x
+
+    runtime = TorchRuntime(save({}), Greedy, input_hw=INPUT_HW)
+    with pytest.raises(MemoryError, match=r"^cpu: Tried to allocate 2\.00 GiB\.$"):
+        runtime.run(np.zeros((2, 3, *INPUT_HW), np.float32))
+    assert runtime.run(np.zeros((1, 3, *INPUT_HW), np.float32)).shape == (1, 3, *INPUT_HW)
+
+
 def test_an_unknown_device_is_refused():
     with pytest.raises(ValueError, match=r"^device: expected one of cpu, cuda, found 'tpu'$"):
         open_runtime(save({"0.weight": WEIGHT}), device="tpu")

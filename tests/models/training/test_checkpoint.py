@@ -3,6 +3,7 @@ import os
 import resource
 import subprocess
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="training needs vehicle-damage[train]")
@@ -10,6 +11,7 @@ torch = pytest.importorskip("torch", reason="training needs vehicle-damage[train
 from models.training.checkpoint import (  # noqa: E402
     load_checkpoint,
     load_initial_weights,
+    load_tensors,
     move_average,
     write_atomically,
 )
@@ -83,6 +85,13 @@ def test_damaged_checkpoint_is_one_line_that_names_it(damage, run_dir):
     with pytest.raises(TrainingError, match=r"checkpoint\.pt: ") as refused:
         train_tiny(tiny_options(run_dir, steps=1), resume=True)
     assert "\n" not in str(refused.value)
+
+
+def test_any_bytes_at_all_are_refused_as_damaged(tmp_path):
+    for seed in range(100):
+        (tmp_path / "checkpoint.pt").write_bytes(np.random.default_rng(seed).bytes(2000))
+        with pytest.raises(TrainingError, match=r"checkpoint\.pt: damaged"):
+            load_tensors(tmp_path / "checkpoint.pt")
 
 
 def test_weights_of_another_network_are_refused(run_dir):

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -13,8 +14,8 @@ from models.data.car_boxes import CarBoxes  # noqa: E402
 from models.data.photos import DataError, load_photos  # noqa: E402
 from models.segmenter.predictor import Segmenter  # noqa: E402
 from models.structures import DAMAGE_CLASSES, rasterise_polygons  # noqa: E402
+from models.training import gate  # noqa: E402
 from models.training.errors import TrainingError  # noqa: E402
-from models.training.gate import train_gate  # noqa: E402
 from models.training.options import build_options, load_options  # noqa: E402
 from models.training.segmenter import train_segmenter  # noqa: E402
 from models.training.student import (  # noqa: E402
@@ -112,14 +113,37 @@ def test_teacher_sees_the_car_and_the_rest_is_unknown(tmp_path):
     assert not sure[:28].any()
 
 
-def test_labels_for_a_gate_have_no_doubt_in_them(tmp_path):
+@pytest.fixture
+def whole_photos(monkeypatch):
+    monkeypatch.setattr(gate, "SCALE_LOGS", (0.0, 0.0))
+
+
+def sample_cells(photo):
+    """The label and the cells of 16 px of a whole photo, as the gate learns them."""
+    samples = (gate._make_sample(photo, None, 512, np.random.default_rng(seed)) for seed in range(8))
+    return [(label, cells) for _, label, cells in filter(None, samples)]
+
+
+def test_gate_learns_nothing_of_what_a_teacher_doubts(tmp_path, whole_photos):
     photos = load_photos([write_image_level(tmp_path)])
-    write_pseudo_labels(RedTeacher(), photos, {}, tmp_path / "pseudo", sure_score=0.5, doubtful_score=None)
-    record = json.loads((tmp_path / "pseudo" / "annotations.json").read_text())[0]
-    assert record["other_regions"] == []
-    sure = rasterise_polygons([r["points"] for r in record["regions"]], (128, 128))
-    assert sure[20:60, 30:90].all()
-    assert sure.sum() == 40 * 60
+    write_pseudo_labels(RedTeacher(), photos, {}, tmp_path / "pseudo")
+    photo = load_photos([tmp_path / "pseudo"])[0]
+    for label, cells in sample_cells(photo):
+        assert label == 1
+        assert (cells == 1).any()
+        assert np.isnan(cells).any()
+    by_people = replace(photo, is_pseudo=False)  # other_regions are then damage of no class of ours
+    for label, cells in sample_cells(by_people):
+        assert label == 1
+        assert (cells == 1).sum() > 2 * np.isnan(cells).sum()
+
+
+def test_gate_leaves_out_a_window_that_shows_doubt_alone(tmp_path, whole_photos):
+    photos = load_photos([write_image_level(tmp_path)])
+    write_pseudo_labels(RedTeacher(), photos, {}, tmp_path / "pseudo")
+    doubtful = replace(load_photos([tmp_path / "pseudo"])[0], polygons=())
+    assert sample_cells(doubtful) == []
+    assert {label for label, _ in sample_cells(replace(doubtful, is_pseudo=False))} == {1}
 
 
 def test_small_sure_patches_are_doubtful(tmp_path):
@@ -178,7 +202,7 @@ def test_trained_run_is_loaded_as_serving_sees_it(tmp_path):
 
 def test_gate_cannot_teach(tmp_path):
     data = (write_folder(tmp_path / "rendered"),)
-    train_gate(build_options("gate", "smoke", data, tmp_path / "run", steps=1, device="cpu"))
+    gate.train_gate(build_options("gate", "smoke", data, tmp_path / "run", steps=1, device="cpu"))
     with pytest.raises(TrainingError, match="teacher_run: expected a segmenter's run, found a gate's"):
         load_teacher(tmp_path / "run")
     options = build_options("gate", "smoke", data, tmp_path / "students", device="cpu")
