@@ -8,8 +8,9 @@ Arms, each with the same number of steps, batches, seed and ImageNet weights of 
     deeplabv3plus        the same
     unet, real only      every step on real photos: what pretraining on rendered photos adds
 
-Each arm's masks are made by plain thresholds and by the dense CRF. Class thresholds are chosen on one half of the val
-cars and the foreground IoU is measured on the other: photos that show the class, pixels pooled, whole photo as crop.
+Masks are made by plain thresholds; those of the first arm by the dense CRF too. Class thresholds are chosen on one half
+of the val cars and the foreground IoU is measured on the other: photos that show the class, pixels pooled, whole photo
+as crop.
 """
 
 import argparse
@@ -37,6 +38,14 @@ THRESHOLDS = np.repeat(np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9])[:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """Foreground IoU of each class on so many photos; NaN where none shows the class."""
+
+    photos: int
+    iou: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Arm:
     """One way to train: its name in the table, the network, and whether rendered photos come first."""
 
@@ -50,6 +59,15 @@ ARMS = (
     Arm("deeplabv3plus", "deeplabv3plus", True),
     Arm("unet, real only", "unet", False),
 )
+
+TABLES: dict[str, dict[str, tuple[str, str]]] = {
+    "U-Net against DeepLabv3+": {"U-Net": ("unet", "threshold"), "DeepLabv3+": ("deeplabv3plus", "threshold")},
+    "With against without pretraining on rendered photos": {
+        "with": ("unet", "threshold"),
+        "without": ("unet, real only", "threshold"),
+    },
+    "Dense CRF against threshold": {"CRF": ("unet", "crf"), "threshold": ("unet", "threshold")},
+}
 
 
 def train_arm(arm: Arm, arguments: argparse.Namespace) -> Path:
@@ -133,21 +151,36 @@ def main() -> None:
         "real": [p for p in val if p.polygons and not p.is_rendered][: arguments.photos],
         "rendered": [p for p in val if p.polygons and p.is_rendered][: arguments.photos],
     }
-    lines = ["| arm | policy | photos | scratch | dent | spacing |", "|---|---|---|---|---|---|"]
+    measured: dict[tuple[str, str], dict[str, Measured]] = {}
     for arm in ARMS:
         segmenter = open_segmenter(train_arm(arm, arguments))
-        for sample, photos in samples.items():
-            if not photos:
-                continue
-            chooses = np.array([is_in_choosing_half(photo) for photo in photos])
-            for policy in MASK_POLICIES:
-                counts = np.stack(list(count_photos(segmenter, photos, policy)))
-                chosen = np.nan_to_num(pool_iou(counts[chooses])).argmax(axis=0)
-                measured = pool_iou(counts[~chooses])[chosen, range(len(DAMAGE_CLASSES))]
-                values = " | ".join("·" if np.isnan(v) else f"{v:.3f}" for v in measured)
-                lines.append(f"| {arm.name} | {policy} | {sample}, {int((~chooses).sum())} | {values} |")
-                print(lines[-1], flush=True)
-    print("\n".join(lines))
+        for policy in MASK_POLICIES if arm is ARMS[0] else ("threshold",):
+            measured[arm.name, policy] = {
+                name: measure(segmenter, photos, policy) for name, photos in samples.items() if photos
+            }
+            print(arm.name, policy, measured[arm.name, policy], flush=True)
+    for title, rows in TABLES.items():
+        print(f"\n{title}\n")
+        print_table({name: measured[key] for name, key in rows.items()})
+
+
+def measure(segmenter: Segmenter, photos: Sequence[AnnotatedPhoto], policy: str) -> Measured:
+    """Foreground IoU of each class on one half of the cars, at the thresholds that serve the other half best."""
+    chooses = np.array([is_in_choosing_half(photo) for photo in photos])
+    counts = np.stack(list(count_photos(segmenter, photos, policy)))
+    chosen = np.nan_to_num(pool_iou(counts[chooses])).argmax(axis=0)
+    return Measured(int((~chooses).sum()), tuple(pool_iou(counts[~chooses])[chosen, range(len(DAMAGE_CLASSES))]))
+
+
+def print_table(rows: dict[str, dict[str, Measured]]) -> None:
+    """One line a row, one column a sample and class; a dot where the sample does not show the class."""
+    samples = next(iter(rows.values()))
+    heads = [f"{sample} {class_name}" for sample in samples for class_name in DAMAGE_CLASSES]
+    print("| | " + " | ".join(heads) + " |", "|---" * (len(heads) + 1) + "|", sep="\n")
+    for name, cells in rows.items():
+        values = [value for sample in samples for value in cells[sample].iou]
+        print(f"| {name} | " + " | ".join("·" if np.isnan(value) else f"{value:.3f}" for value in values) + " |")
+    print("\nPhotos measured: " + ", ".join(f"{cells.photos} {sample}" for sample, cells in samples.items()))
 
 
 if __name__ == "__main__":

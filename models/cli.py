@@ -87,6 +87,13 @@ def train(
         int | None, typer.Option(help="Stages of a pretrained encoder that keep their weights, the stem with them.")
     ] = None,
     noise: Annotated[float | None, typer.Option(help="Of a student's lessons; 1 with --teacher-run, else 0.")] = None,
+    augment: Annotated[
+        str | None,
+        typer.Option(
+            help="Gate, segmenter: rotation, upside_down, cutout, grid_mask, mixup, cutmix, joined by commas; light, "
+            "camera, mirror and scale always vary."
+        ),
+    ] = None,
     precision: Annotated[str | None, typer.Option(help="f32, bf16, or fp16 (cuda only); the preset's.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
     workers: Annotated[int | None, typer.Option(help="Threads that make batches.")] = None,
@@ -109,6 +116,7 @@ def train(
         "learning_rate": learning_rate, "rendered_share": rendered_share, "max_minutes": max_minutes, "loss": loss,
         "architecture": architecture, "encoder": encoder, "cfg": cfg, "encoder_weights": encoder_weights,
         "initial_weights": initial_weights, "teacher": teacher, "frozen_stages": frozen_stages, "noise": noise,
+        "augment": tuple(augment.split(",")) if augment else None,
         "precision": precision, "device": device, "workers": workers, "progress": progress,
     }  # fmt: skip
     with _one_line_errors():

@@ -14,6 +14,7 @@ from models.data.near_duplicates import find_near_duplicates, hash_both_ways
 from models.data.photos import AnnotatedPhoto, choose_split, load_ignored, load_image, load_masks, load_photos
 from models.gate.network import DamageGate
 from models.structures import Letterbox, normalise_batch
+from models.training.augment import change_window, mix_batch
 from models.training.crops import choose_window, place_window
 from models.training.encoder_weights import initialise_encoder
 from models.training.localizer import label_photos
@@ -72,29 +73,24 @@ def plan_batches(
 
     def make_batch(step: int) -> dict[str, torch.Tensor]:
         rng = step_rng(options.seed, step)
-        images, labels, cells, known = [], [], [], []
-        while len(images) < options.batch_size:
+        samples: list[tuple[np.ndarray, int, np.ndarray]] = []
+        while len(samples) < options.batch_size:
             photo = draw_item(groups, shares, rng)
-            sample = _make_sample(photo, cars.get(photo.path), options.input_px, rng)
-            if sample is None:
-                continue
-            image, label, cell_labels = sample
-            images.append(shake_colours(image, rng, options.noise))
-            labels.append(label)
-            cells.append(np.nan_to_num(cell_labels))
-            known.append(~np.isnan(cell_labels))
-        return {
-            "x": torch.from_numpy(normalise_batch(images, MEAN, STD)).contiguous(memory_format=torch.channels_last),
-            "labels": torch.tensor(labels, dtype=torch.float32)[:, None],
-            "cells": torch.from_numpy(np.stack(cells).astype(np.float32))[:, None],
-            "known": torch.from_numpy(np.stack(known).astype(np.float32))[:, None],
-        }
+            sample = _make_sample(photo, cars.get(photo.path), options, rng)
+            samples += [sample] if sample is not None else []
+        images, labels, cells = (list(column) for column in zip(*samples, strict=True))
+        images = [shake_colours(image, rng, options.noise) for image in images]
+        x = torch.from_numpy(normalise_batch(images, MEAN, STD)).contiguous(memory_format=torch.channels_last)
+        maps = torch.from_numpy(np.stack([np.nan_to_num(cells), ~np.isnan(cells)], axis=1).astype(np.float32))
+        x, soft, maps = mix_batch(x, torch.tensor(labels, dtype=torch.float32)[:, None], maps, options.augment, rng)
+        known = (maps[:, 1:] == 1).float()  # what is mixed with the unknown is unknown
+        return {"x": x, "labels": soft, "cells": maps[:, :1].contiguous(), "known": known}
 
     return make_batch
 
 
 def _make_sample(
-    photo: AnnotatedPhoto, cars: CarBoxes | None, window_px: int, rng: np.random.Generator
+    photo: AnnotatedPhoto, cars: CarBoxes | None, options: TrainingOptions, rng: np.random.Generator
 ) -> tuple[np.ndarray, int, np.ndarray] | None:
     """Make one sample: a window of the letterboxed crop, or the whole of it where masks are unknown.
 
@@ -102,7 +98,7 @@ def _make_sample(
         image uint8 (P, P, 3) RGB, label 0 or 1, cell labels float32 (P/16, P/16) with NaN where unknown; None where the
         window shows too little of the damage to be told.
     """
-    image = load_image(photo.path)
+    image, window_px = load_image(photo.path), options.input_px
     cell_count = window_px // CELL_PX
     if not photo.has_regions:
         image = _degrade(Letterbox(image.shape[:2], (window_px, window_px)).apply(image), rng)
@@ -111,10 +107,12 @@ def _make_sample(
     damage, other = load_masks(photo).any(axis=0), load_ignored(photo)
     doubtful = other if photo.is_pseudo else np.zeros_like(other)  # a teacher's other regions are what it doubts
     damage |= other & ~doubtful
-    image = crop.cut(image)
+    planes = np.stack([crop.cut(damage), crop.cut(doubtful)])
+    image, planes, hidden = change_window(crop.cut(image), planes, options.augment, rng)
+    planes = np.stack([planes[0] & ~hidden, planes[1] | (planes[0] & hidden)])
     side = max(round(INPUT_HW[0] * np.exp(rng.uniform(*SCALE_LOGS))), window_px)
     letterbox = Letterbox(image.shape[:2], (side, side))
-    shares = np.stack([_share_of_pixels(crop.cut(plane), letterbox) for plane in (damage, doubtful)])
+    shares = np.stack([_share_of_pixels(plane, letterbox) for plane in planes])
     image = letterbox.apply(image)
     x, y = _choose_corner(shares[0], letterbox, window_px, rng)
     window = shares[:, y : y + window_px, x : x + window_px]

@@ -14,6 +14,7 @@ CHECKPOINT_NAME: Final = "checkpoint.pt"
 LIBRARIES: Final[tuple[str, ...]] = ("torch", "ultralytics", "segmentation-models-pytorch", "timm")
 DEVICES: Final[tuple[str, ...]] = ("auto", "cpu", "cuda")
 PRECISIONS: Final[tuple[str, ...]] = ("f32", "bf16", "fp16")
+AUGMENTATIONS: Final[tuple[str, ...]] = ("rotation", "upside_down", "cutout", "grid_mask", "mixup", "cutmix")
 LOSS_TERMS: Final[tuple[str, ...]] = ("bce", "dice", "tversky", "focal", "lovasz")
 DEFAULT_LOSS: Final = "bce+dice"
 SESSION_OPTIONS: Final[frozenset[str]] = frozenset({"out", "max_minutes", "device", "workers", "progress"})
@@ -33,6 +34,7 @@ NOT_FOR: Final[dict[str, tuple[str, ...]]] = {
         "encoder_weights",
         "frozen_stages",
         "noise",
+        "augment",
         "teacher_run",
     ),
     "gate": ("loss", "architecture", "encoder", "decoder_channels", "cfg"),
@@ -66,6 +68,7 @@ class TrainingOptions:
         frozen_stages: of a timm encoder, after its stem, which is frozen too: weights and statistics stay; 0 freezes
             none.
         noise: of a noisy student: 0 none, 1 the paper's measure.
+        augment: names among AUGMENTATIONS, beside what every run does; gate and segmenter.
         loss: sum of LOSS_TERMS, segmenter only; None: "bce+dice".
         cfg: ultralytics' cfg, localizer only; None: the network's own.
         architecture: unet or deeplabv3plus, segmenter only; None: unet.
@@ -96,6 +99,7 @@ class TrainingOptions:
     teacher_run: Path | None = None
     frozen_stages: int = 0
     noise: float = 0.0
+    augment: tuple[str, ...] = ()
     loss: str | None = None
     cfg: str | None = None
     architecture: str | None = None
@@ -125,6 +129,10 @@ class TrainingOptions:
             "frozen_stages": (0 <= self.frozen_stages <= 7, "0 to 7"),
             "noise": (0 <= self.noise <= 2, "0 to 2"),
             "workers": (self.workers >= 1, "1 or more"),
+            "augment": (
+                set(self.augment) <= set(AUGMENTATIONS) and len(set(self.augment)) == len(self.augment),
+                f"some of {', '.join(AUGMENTATIONS)}, each once",
+            ),
             "precision": (self.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}"),
             "device": (self.device in DEVICES, f"one of {', '.join(DEVICES)}"),
             "initial_weights": (not (self.initial_weights and self.encoder_weights), "it or encoder_weights, not both"),
@@ -134,7 +142,9 @@ class TrainingOptions:
                 raise ValueError(f"{name}: expected {expected}, found {getattr(self, name)}")
         if unused := [name for name in NOT_FOR[self.network] if getattr(self, name)]:
             raise ValueError(f"{unused[0]}: the {self.network} has no such option, found {getattr(self, unused[0])}")
-        split_loss(self.loss)
+        terms = split_loss(self.loss)
+        if "mixup" in self.augment and "lovasz" in terms:
+            raise ValueError(f"augment: mixup makes soft masks, which lovasz cannot take, found {self.loss}")
 
 
 PRESETS: Final[dict[str, dict[str, dict[str, Any]]]] = {
@@ -255,8 +265,9 @@ def load_options(run_dir: Path) -> TrainingOptions:
             record["precision"] = "bf16" if record.pop("is_bf16") else "f32"
         for name in _PATHS:
             record[name] = Path(record[name]) if record.get(name) else None
-        if record.get("decoder_channels"):
-            record["decoder_channels"] = tuple(record["decoder_channels"])
+        for name in ("decoder_channels", "augment"):
+            if name in record and record[name] is not None:
+                record[name] = tuple(record[name])
         return TrainingOptions(**{**record, "data": tuple(map(Path, record["data"])), "out": Path(record["out"])})
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise TrainingError(f"{path}: not the options of a run: {error}") from error

@@ -12,6 +12,7 @@ from models.data.car_boxes import CarBoxes
 from models.data.photos import AnnotatedPhoto, choose_split, load_ignored, load_image, load_masks, load_photos
 from models.segmenter.network import DeepLabSegmenter, UNetSegmenter, build_segmenter
 from models.structures import DAMAGE_CLASSES, Letterbox, normalise_batch
+from models.training.augment import change_window, mix_batch
 from models.training.crops import choose_window, place_window
 from models.training.encoder_weights import initialise_encoder
 from models.training.localizer import label_photos
@@ -63,13 +64,13 @@ def plan_batches(
         samples = []
         for _ in range(options.batch_size):
             photo = draw_item(groups, shares, rng)
-            samples.append(_make_sample(photo, cars.get(photo.path), options.input_px, rng, noise=options.noise))
+            samples.append(_make_sample(photo, cars.get(photo.path), options, rng))
         images, masks, weights = (list(column) for column in zip(*samples, strict=True))
-        return {
-            "x": torch.from_numpy(normalise_batch(images, MEAN, STD)).contiguous(memory_format=torch.channels_last),
-            "masks": torch.from_numpy(np.stack(masks).astype(np.float32)),
-            "weights": torch.from_numpy(np.stack(weights).astype(np.float32)),
-        }
+        x = torch.from_numpy(normalise_batch(images, MEAN, STD)).contiguous(memory_format=torch.channels_last)
+        maps = torch.from_numpy(np.concatenate([np.stack(masks), np.stack(weights)], axis=1).astype(np.float32))
+        x, _, maps = mix_batch(x, torch.zeros(len(x), 1), maps, options.augment, rng)
+        masks, weights = maps.split(len(DAMAGE_CLASSES), dim=1)
+        return {"x": x, "masks": masks.contiguous(), "weights": weights.contiguous()}
 
     return make_batch
 
@@ -79,13 +80,14 @@ def _shows_dent(photo: AnnotatedPhoto) -> bool:
 
 
 def _make_sample(
-    photo: AnnotatedPhoto, cars: CarBoxes | None, window_px: int, rng: np.random.Generator, *, noise: float = 0.0
+    photo: AnnotatedPhoto, cars: CarBoxes | None, options: TrainingOptions, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Cut a window out of a photo's letterboxed crop.
 
     Returns:
         image uint8 (P, P, 3) RGB, masks bool (3, P, P) and weights float32 (3, P, P): 0 where the truth is unknown.
     """
+    window_px = options.input_px
     crop_window = choose_window((photo.height, photo.width), cars, rng)
     image = crop_window.cut(load_image(photo.path))
     masks = np.stack([crop_window.cut(mask) for mask in load_masks(photo)])
@@ -99,10 +101,11 @@ def _make_sample(
     planes = planes[:, y : y + window_px, x : x + window_px]
     if rng.random() < 0.5:
         image, planes = mirror(image), np.ascontiguousarray(planes[:, :, ::-1])
-    image = shake_colours(random_camera(random_light(image, rng), rng), rng, noise)
-    image, hidden = cut_out(image, rng, noise)
+    image = shake_colours(random_camera(random_light(image, rng), rng), rng, options.noise)
+    image, planes, hidden = change_window(image, planes, options.augment, rng)
+    image, hidden_too = cut_out(image, rng, options.noise)
     weights = np.ones((len(DAMAGE_CLASSES), window_px, window_px), np.float32)
-    weights[:, planes[3] | hidden] = 0
+    weights[:, planes[3] | hidden | hidden_too] = 0
     if not photo.is_rendered:
         weights[DAMAGE_CLASSES.index("spacing")] *= 0.25  # nobody annotated spacing on real photos
     return image, planes[:3], weights

@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -120,7 +121,8 @@ def whole_photos(monkeypatch):
 
 def sample_cells(photo):
     """The label and the cells of 16 px of a whole photo, as the gate learns them."""
-    samples = (gate._make_sample(photo, None, 512, np.random.default_rng(seed)) for seed in range(8))
+    options = build_options("gate", "smoke", (), Path("unused"), input_px=512)
+    samples = (gate._make_sample(photo, None, options, np.random.default_rng(seed)) for seed in range(8))
     return [(label, cells) for _, label, cells in filter(None, samples)]
 
 
