@@ -52,6 +52,11 @@ DEFINITIONS: Final[tuple[tuple[str, str], ...]] = (
         "Mean over photos and classes of (foreground IoU + background IoU) / 2, where foreground IoU is 1 if nothing "
         "is predicted nor annotated: flattered by background and by photos without damage.",
     ),
+    (
+        r"iou_seed_convention_pixels_pooled",
+        "The seed's number read another way: pixels of every photo and class in one ratio, background a class like the "
+        "others; flattered further, since nearly every pixel is background.",
+    ),
     (r"iou_seed_convention_after_gate", "The same with empty masks where the gate lets the photo go."),
     (r"false_regions_per_undamaged_photo_without_gate", "Predicted regions per undamaged photo, the gate left out."),
     (r"false_regions_per_undamaged_photo", "Predicted regions per undamaged photo that pass the gate."),

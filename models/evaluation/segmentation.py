@@ -116,3 +116,8 @@ def _put_seed_convention(
         kept = is_kept[:, None]
         values = iou_seed_convention(intersection * kept, predicted * kept, annotated, counted[:, None])
         put(measures, name, resampler.mean(values.mean(axis=1), known))
+    union = predicted + annotated - intersection
+    sound = (counted[:, None] - union) * known[:, None]  # background on both sides
+    sound_union = (counted[:, None] - intersection) * known[:, None]
+    pooled = resampler.ratio((intersection + sound).sum(axis=1), (union + sound_union).sum(axis=1))
+    put(measures, "iou_seed_convention_pixels_pooled", pooled)

@@ -75,6 +75,16 @@ def test_seed_convention_is_flattered_by_photos_without_damage():
     )
 
 
+def test_seed_convention_read_over_pixels_pools_every_photo_and_class():
+    missed = judged(of=photo("a"), score=0.9, overlap=scratch(0, 0, 40))  # of 400 pixels a class
+    halves = judged(of=photo("b"), score=0.9, overlap=scratch(20, 60, 40))
+    # scratch: sound on both sides 360 and 320 pixels; dent and spacing: all 400, each photo
+    sound, hits = 360 + 320 + 4 * 400, 20
+    unions = 40 + 80 + (400 - 0) + (400 - 20) + 4 * 400
+    pooled = measure(missed, halves)["iou_seed_convention_pixels_pooled"]
+    assert pooled == pytest.approx((sound + hits) / unions)
+
+
 def test_gate_empties_the_masks_of_what_it_lets_go():
     found = judged(of=photo("a"), score=0.1, overlap=scratch(40, 40, 40))
     measures = measure(found)
