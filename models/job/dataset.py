@@ -1,0 +1,205 @@
+"""dataset: the job's own copy of the photos, in YOLO's layout, split three ways by scene.
+
+In:   a data folder in YOLO's layout. Out: images/, labels/ and data.yaml with train, val and test; index.json, boxes in
+      pixels.
+Must not know: the GAN, detectors.
+
+Test is opened once, at the end; everything that is chosen is chosen on val. A folder without a test split gives its val
+split for it, and photos of the training scenes become val; one without either is split by scene.
+"""
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from models.data.formats import Box, Dataset, Photo, find_format, load_dataset
+from models.data.formats.carry import own_paths
+from models.data.formats.dataset import SPLIT_NAMES
+from models.data.formats.images import place_images
+from models.data.manifest import build_manifest
+from models.data.photos import DataError
+from models.steps.step_folder import StepDone, load_step, run_step
+
+STEP: Final = "dataset"
+INDEX_NAME: Final = "index.json"
+VAL_SHARE: Final = 0.15
+TEST_SHARE: Final = 0.15
+_VERSION_SUFFIX: Final = re.compile(r"\.rf\.[0-9a-f]{32}$")
+"""How Roboflow tells augmented versions of one photo apart."""
+
+
+@dataclass(frozen=True)
+class JobPhoto:
+    """One photo of the job.
+
+    Attributes:
+        path: the image file.
+        image_id: its path below images/<split>, with forward slashes.
+        split: train, val or test.
+        scene: photos of one scene are in one split.
+        size_hw: pixels.
+        boxes_xyxy: float64 (K, 4), photo frame.
+        class_ids: int64 (K,).
+    """
+
+    path: Path
+    image_id: str
+    split: str
+    scene: str
+    size_hw: tuple[int, int]
+    boxes_xyxy: np.ndarray
+    class_ids: np.ndarray
+
+
+@dataclass(frozen=True)
+class JobData:
+    """What the job works on.
+
+    Attributes:
+        folder: the step's.
+        photos: of every split.
+        class_names: by class id.
+        class_id: of the class that is generated.
+    """
+
+    folder: Path
+    photos: tuple[JobPhoto, ...]
+    class_names: tuple[str, ...]
+    class_id: int
+
+    def choose(self, split: str) -> tuple[JobPhoto, ...]:
+        """The photos of one split."""
+        return tuple(photo for photo in self.photos if photo.split == split)
+
+
+def copy_dataset(source: Path, class_name: str, out: Path) -> StepDone:
+    """Do the step.
+
+    Args:
+        source: a data folder in YOLO's layout.
+        class_name: what is to be generated.
+        out: the step's folder.
+
+    Raises:
+        FaultyAnnotationsError: every fault of the source, a box that leaves its photo among them, with file and line.
+        DataError: no folder, no instance of the class in what would be a split, or out holds other work.
+    """
+    if not source.is_dir():
+        raise DataError(f"data folder: no such folder: {source}")
+    options = {"class_name": class_name, "source_digest": build_manifest(source).digest}
+
+    def work(folder: Path, _scratch: Path) -> Mapping[str, Any]:
+        dataset, _ = load_dataset(source, find_format("yolo"))
+        dataset = split_three_ways(_boxes_alone(dataset))
+        counts = {
+            split: Counter(box.label for photo in dataset.photos if photo.split == split for box in photo.boxes)
+            for split in SPLIT_NAMES
+        }
+        if class_name not in dataset.labels or not counts["train"][class_name]:
+            known = ", ".join(f"{label} ({counts['train'][label]})" for label in dataset.labels) or "none"
+            raise DataError(f"class: no instance of {class_name!r} to learn from in {source}; the classes are {known}")
+        if empty := [split for split in SPLIT_NAMES[1:] if not counts[split][class_name]]:
+            raise DataError(f"class: no instance of {class_name!r} in what is {empty[0]} of {source}")
+        layout = find_format("yolo")
+        layout.write(dataset, folder)
+        place_images(
+            {name: photo.path for name, photo in own_paths(dataset, layout.image_path).items()}, folder, "copy"
+        )
+        (folder / INDEX_NAME).write_text(json.dumps(_index(dataset), indent=1) + "\n", encoding="utf-8")
+        return {
+            "class_name": class_name,
+            "class_names": list(dataset.labels),
+            "photos": {split: sum(photo.split == split for photo in dataset.photos) for split in SPLIT_NAMES},
+            "instances": {split: dict(own) for split, own in counts.items()},
+        }
+
+    return run_step(out, STEP, options, {}, work)
+
+
+def load_dataset_step(folder: Path) -> JobData:
+    """Open the folder of the step.
+
+    Raises:
+        DataError: it is not complete.
+    """
+    result = load_step(folder, STEP).result
+    photos = [
+        JobPhoto(
+            folder / "images" / record["split"] / record["image_id"],
+            record["image_id"],
+            record["split"],
+            record["scene"],
+            (record["height"], record["width"]),
+            np.array(record["boxes_xyxy"], np.float64).reshape(-1, 4),
+            np.array(record["class_ids"], np.int64),
+        )
+        for record in json.loads((folder / INDEX_NAME).read_text(encoding="utf-8"))
+    ]
+    names = tuple(result["class_names"])
+    return JobData(folder, tuple(photos), names, names.index(result["class_name"]))
+
+
+def split_three_ways(dataset: Dataset) -> Dataset:
+    """Give every photo one of three splits; the module says how."""
+    found = {photo.split for photo in dataset.photos}
+    if {"val", "test"} <= found:
+        return dataset
+    moved: list[Photo] = []
+    for photo in dataset.photos:
+        split, place = photo.split or "train", _place_of(scene_of(photo))
+        if split == "val":  # and there is no test split
+            split = "test"
+        elif split == "train" and place < VAL_SHARE:
+            split = "val"
+        elif split == "train" and not found & {"val", "test"} and place < VAL_SHARE + TEST_SHARE:
+            split = "test"
+        moved.append(replace(photo, split=split))
+    return Dataset(tuple(moved), dataset.labels)
+
+
+def scene_of(photo: Photo) -> str:
+    """What photos of one scene share: the group, else the file's name without the mark of an augmented version."""
+    return photo.group or _VERSION_SUFFIX.sub("", str(Path(photo.image_id).with_suffix("")))
+
+
+def _place_of(scene: str) -> float:
+    return int(hashlib.sha256(scene.encode()).hexdigest()[:8], 16) / 0x1_0000_0000
+
+
+def _boxes_alone(dataset: Dataset) -> Dataset:
+    """Polygons become their bounding boxes, as detectors learn them."""
+    photos = (
+        replace(
+            photo,
+            polygons=(),
+            boxes=(
+                *photo.boxes,
+                *(Box(p.label, p.bounding_box_xyxy) for p in photo.polygons if not p.is_hairline),
+            ),
+        )
+        for photo in dataset.photos
+    )
+    return Dataset(tuple(photos), dataset.labels)
+
+
+def _index(dataset: Dataset) -> Sequence[Mapping[str, Any]]:
+    class_ids = {label: number for number, label in enumerate(dataset.labels)}
+    return [
+        {
+            "image_id": photo.image_id,
+            "split": photo.split,
+            "scene": scene_of(photo),
+            "width": photo.width,
+            "height": photo.height,
+            "boxes_xyxy": [list(box.box_xyxy) for box in photo.boxes],
+            "class_ids": [class_ids[box.label] for box in photo.boxes],
+        }
+        for photo in dataset.photos
+    ]

@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+import yaml
+
+from models.data.formats import Box, Dataset, FaultyAnnotationsError, Photo
+from models.data.photos import DataError
+from models.job.dataset import copy_dataset, load_dataset_step, scene_of, split_three_ways
+from tests.models.job.scenes import encode, write_yolo
+
+
+def photo(name, split=""):
+    return Photo(name, 10, 10, boxes=(Box("person", (1.0, 1.0, 5.0, 9.0)),), split=split)
+
+
+def splits(*photos):
+    return {p.image_id: p.split for p in split_three_ways(Dataset(photos, ("person",))).photos}
+
+
+def test_val_becomes_test_and_scenes_of_train_become_val(tmp_path):
+    source = write_yolo(tmp_path / "source", train=40)
+    done = copy_dataset(source, "person", tmp_path / "dataset")
+    data = load_dataset_step(tmp_path / "dataset")
+    assert done.result["photos"]["test"] == 6
+    assert {p.image_id for p in data.choose("test")} == {f"val{n:03d}.png" for n in range(6)}
+    assert 1 <= len(data.choose("val")) <= 15
+    assert len(data.photos) == 46
+    assert data.class_names[data.class_id] == "person"
+    first = data.choose("test")[0]
+    assert first.path.read_bytes() == (source / "images" / "val" / "val000.png").read_bytes()
+    assert first.boxes_xyxy.shape == (2, 4)
+    assert first.class_ids.tolist() == [0, 1]
+    np.testing.assert_allclose(first.boxes_xyxy[0], [80, 60, 120, 80], atol=1e-3)
+    layout = yaml.safe_load((tmp_path / "dataset" / "data.yaml").read_text())
+    assert {layout[name] for name in ("train", "val", "test")} == {"images/train", "images/val", "images/test"}
+
+
+def test_three_splits_stay_as_they_are():
+    assert splits(photo("a", "train"), photo("b", "val"), photo("c", "test")) == {"a": "train", "b": "val", "c": "test"}
+
+
+def test_folder_without_splits_gets_three_by_scene():
+    found = splits(*(photo(f"{number}") for number in range(400)))
+    counts = {name: list(found.values()).count(name) for name in ("train", "val", "test")}
+    assert counts["train"] > 240
+    assert 35 <= counts["val"] <= 85
+    assert 35 <= counts["test"] <= 85
+
+
+def test_augmented_versions_of_a_photo_are_one_scene():
+    names = [f"shot_jpg.rf.{digit * 32}.jpg" for digit in "0a7"]
+    assert {scene_of(photo(name)) for name in names} == {"shot_jpg"}
+    assert scene_of(photo("day/shot.jpg")) == "day/shot"
+    many = [photo(f"{number}_jpg.rf.{digit * 32}.jpg") for number in range(60) for digit in "0a7"]
+    found = splits(*many)
+    for number in range(60):
+        assert len({split for name, split in found.items() if name.startswith(f"{number}_")}) == 1
+
+
+def test_class_that_nobody_shows_is_refused_with_those_there_are(tmp_path):
+    source = write_yolo(tmp_path / "source")
+    with pytest.raises(DataError, match=r"no instance of 'face' .* the classes are truck \(\d+\), person \(\d+\)"):
+        copy_dataset(source, "face", tmp_path / "dataset")
+    assert [entry.name for entry in tmp_path.iterdir() if entry.name == "dataset"] == []
+
+
+def test_split_without_the_class_is_refused(tmp_path):
+    source = write_yolo(tmp_path / "source", val=3, test=3)
+    for path in (source / "labels" / "test").iterdir():
+        path.write_text("")
+    with pytest.raises(DataError, match="no instance of 'person' in what is test"):
+        copy_dataset(source, "person", tmp_path / "dataset")
+
+
+def test_box_out_of_the_frame_is_named_with_file_and_line(tmp_path):
+    source = write_yolo(tmp_path / "source")
+    labels = source / "labels" / "train" / "train001.txt"
+    labels.write_text(labels.read_text() + encode(1, (100, 10, 140, 50)) + "\n")
+    with pytest.raises(FaultyAnnotationsError, match=r"train001\.txt:3: box ends at x"):
+        copy_dataset(source, "person", tmp_path / "dataset")
+    assert not (tmp_path / "dataset").exists()
+
+
+def test_missing_folder_is_one_line(tmp_path):
+    with pytest.raises(DataError, match="no such folder"):
+        copy_dataset(tmp_path / "none", "person", tmp_path / "dataset")
