@@ -195,8 +195,8 @@ def build_state(options: GanOptions, device: torch.device) -> GanState:
     return GanState(gan, averaged, optimizers, adaptive, torch.zeros((), device=device))
 
 
-def load_generator(run_dir: Path) -> tuple[Generator, GanOptions]:
-    """Read the averaged generator of a run, in evaluation mode, on the CPU.
+def load_networks(run_dir: Path) -> tuple[Gan, GanOptions]:
+    """Read the averaged generator and the discriminator of a run, in evaluation mode, on the CPU.
 
     Raises:
         FileNotFoundError: the run has no checkpoint.
@@ -206,7 +206,7 @@ def load_generator(run_dir: Path) -> tuple[Generator, GanOptions]:
     options = GanOptions(**saved["options"])
     state = build_state(options, torch.device("cpu"))
     state.restore(saved)
-    return state.averaged.eval(), options
+    return Gan(state.averaged.eval(), state.gan.discriminator.eval()), options
 
 
 def _load(path: Path, options: GanOptions) -> dict[str, Any]:

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch", reason="training needs vehicle-damage[train
 
 from models.training.errors import TrainingError, TrainingStopped  # noqa: E402
 from models.training.gan import GanOptions, loop, train_gan  # noqa: E402
-from models.training.gan.loop import load_generator  # noqa: E402
+from models.training.gan.loop import load_networks  # noqa: E402
 from tests.models.training.small_runs import StopAfter  # noqa: E402
 
 OPTIONS = GanOptions(
@@ -92,13 +92,15 @@ def test_snapshots_are_taken_when_they_are_due_and_at_the_end(tmp_path):
     assert len(seen) == 3
 
 
-def test_generator_is_read_back_from_its_run(tmp_path):
+def test_networks_are_read_back_from_their_run(tmp_path):
     options = replace(OPTIONS, is_rgba=True, mapping="mlp")
     state = train_gan(squares(channels=4), options, tmp_path)
-    generator, read = load_generator(tmp_path)
+    networks, read = load_networks(tmp_path)
     assert read == replace(options, device="auto", progress=None)
-    z = torch.randn(2, 512, generator=torch.Generator().manual_seed(1))
-    assert torch.equal(generator.generate(z), state.averaged.generate(z))
+    z = torch.randn(4, 512, generator=torch.Generator().manual_seed(1))
+    images = networks.generator.generate(z)
+    assert torch.equal(images, state.averaged.generate(z))
+    assert torch.equal(networks.discriminator(images), state.gan.discriminator(images))
 
 
 @pytest.mark.parametrize(("name", "value"), [("images", 32), ("seed", 1), ("mapping", "mlp"), ("augment", "none")])

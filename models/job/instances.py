@@ -1,0 +1,169 @@
+"""instances: a GAN learns the crops, then generates new ones.
+
+In:   the crops step's folder. Out, of training: checkpoint.pt of the chosen snapshot's run, curve.json, samples/; of
+      generating: images.npy, uint8 (N, C, C, 3 | 4), critic.npy, float32 (N,), and sheet.png.
+Must not know: photos, detectors, screening.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+import torch
+
+from models.data.photos import DataError
+from models.evaluation.generation.features import FeatureNetwork
+from models.gan.generator import Generator
+from models.gan.images import encode_images
+from models.job.crops import load_crops
+from models.job.generation import BATCH, RealFeatures, describe_real, draw_sheet, generate_pixels, measure_generator
+from models.steps.step_folder import StepDone, load_step, run_step
+from models.training.gan import GanOptions, train_gan
+from models.training.gan.loop import load_networks
+from models.training.options import CHECKPOINT_NAME
+
+TRAIN_STEP: Final = "gan"
+STEP: Final = "instances"
+CURVE_NAME: Final = "curve.json"
+IMAGES_NAME: Final = "images.npy"
+CRITIC_NAME: Final = "critic.npy"
+SHEET_COLUMNS: Final = 8
+SHEET_SEED: Final = 1
+
+
+@dataclass(frozen=True)
+class Instances:
+    """What the step left.
+
+    Attributes:
+        images: uint8 (N, C, C, 3 | 4).
+        critic_logits: float32 (N,), what the discriminator thinks of each; above 0 = real.
+        real_critic_logits: float32 (M,), what it thinks of the train crops.
+    """
+
+    images: np.ndarray
+    critic_logits: np.ndarray
+    real_critic_logits: np.ndarray
+
+
+def train_instances(
+    crops: Path,
+    out: Path,
+    options: GanOptions,
+    *,
+    features: FeatureNetwork | None = None,
+    measured_images: int = 1000,
+) -> StepDone:
+    """Train a GAN on the train crops; its curve is measured on the val crops.
+
+    Args:
+        crops: the crops step's folder.
+        out: the step's folder; what is resumed from lies beside it until the run is complete.
+        options: the run's.
+        features: what KID and FID are measured with; None: the curve has no measures, only samples.
+        measured_images: generated for each point of the curve.
+
+    Raises:
+        DataError: the crops are of another size, or out holds other work.
+        TrainingError: as train_gan.
+        TrainingStopped: a signal or max_minutes ended the session; the same call goes on.
+    """
+    told = {
+        **options.deciding(),
+        "measured_images": measured_images,
+        "features": f"{features.name} {features.weights_sha256[:16]}" if features else "none",
+    }
+
+    def work(folder: Path, scratch: Path) -> Mapping[str, Any]:
+        loaded = load_crops(crops)
+        pixels = loaded.canvases["train"]
+        if pixels.shape[1] != options.canvas_px:
+            raise DataError(f"canvas_px: the crops are of {pixels.shape[1]} pixels, found {options.canvas_px}")
+        real = None
+        if features is not None:
+            val, content = loaded.canvases["val"], loaded.content_xyxy["val"]
+            real = describe_real(features, val, content, pixels)
+
+        def take_snapshot(generator: Generator, seen: int) -> Mapping[str, float]:
+            return _take_snapshot(generator, seen, scratch, real, measured_images, is_last=seen >= options.images)
+
+        state = train_gan(pixels, options, scratch / "run", take_snapshot=take_snapshot)
+        shutil.copy2(scratch / "run" / CHECKPOINT_NAME, folder / CHECKPOINT_NAME)
+        shutil.copytree(scratch / "samples", folder / "samples")
+        (folder / CURVE_NAME).write_text(json.dumps(state.snapshots, indent=1) + "\n", encoding="utf-8")
+        seen = state.step * options.batch_size
+        return {"images": seen, "s_per_kimg": round(1000 * state.seconds / seen, 2), "snapshots": state.snapshots}
+
+    return run_step(out, TRAIN_STEP, told, {"crops": crops}, work)
+
+
+def generate_instances(gan: Path, crops: Path, out: Path, *, count: int, seed: int, psi: float = 1.0) -> StepDone:
+    """Generate instances with a trained GAN, and note what its discriminator thinks of them and of the real ones.
+
+    Raises:
+        DataError: the GAN is not complete, or out holds other work.
+        ValueError: count below 1.
+    """
+    if count < 1:
+        raise ValueError(f"count: expected 1 or more, found {count}")
+
+    def work(folder: Path, _scratch: Path) -> Mapping[str, Any]:
+        load_step(gan, TRAIN_STEP)
+        networks, _ = load_networks(gan)
+        images = generate_pixels(networks.generator, count, seed=seed, psi=psi)
+        real = load_crops(crops).canvases["train"]
+        np.save(folder / IMAGES_NAME, images)
+        np.save(folder / CRITIC_NAME, judge_pixels(networks.discriminator, images))
+        np.save(folder / f"real_{CRITIC_NAME}", judge_pixels(networks.discriminator, real))
+        _write_image(folder / "sheet.png", draw_sheet(images[: SHEET_COLUMNS**2], SHEET_COLUMNS))
+        return {"count": len(images)}
+
+    told = {"count": count, "seed": seed, "psi": psi}
+    return run_step(out, STEP, told, {"gan": gan, "crops": crops}, work)
+
+
+def load_instances(folder: Path) -> Instances:
+    """Open the folder of the step.
+
+    Raises:
+        DataError: it is not complete.
+    """
+    load_step(folder, STEP)
+    return Instances(*(np.load(folder / name) for name in (IMAGES_NAME, CRITIC_NAME, f"real_{CRITIC_NAME}")))
+
+
+@torch.no_grad()
+def judge_pixels(discriminator: torch.nn.Module, pixels: np.ndarray) -> np.ndarray:
+    """The discriminator's logits of images that are not augmented, float32 (N,); batches of one size, as it trained.
+
+    The last batch is filled up with images from the front: its spread over the batch is part of what D looks at.
+    """
+    logits = []
+    for start in range(0, len(pixels), BATCH):
+        own = pixels[start : start + BATCH]
+        filled = np.concatenate([own, pixels[: BATCH - len(own)]]) if len(own) < BATCH <= len(pixels) else own
+        logits.append(discriminator(encode_images(torch.from_numpy(filled)))[: len(own)].float().numpy())
+    return np.concatenate(logits)
+
+
+def _take_snapshot(
+    generator: Generator, seen: int, scratch: Path, real: RealFeatures | None, count: int, *, is_last: bool
+) -> Mapping[str, float]:
+    samples = scratch / "samples"
+    samples.mkdir(exist_ok=True)
+    pixels = generate_pixels(generator, SHEET_COLUMNS**2, seed=SHEET_SEED)
+    _write_image(samples / f"{seen:09d}.png", draw_sheet(pixels, SHEET_COLUMNS))
+    if real is None:
+        return {}
+    return measure_generator(generator, real, count=count, seed=SHEET_SEED + 1, with_memorising=is_last)
+
+
+def _write_image(path: Path, image: np.ndarray) -> None:
+    """Write uint8 (H, W, 3) RGB."""
+    if not cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR)):
+        raise DataError(f"{path}: cannot be written")

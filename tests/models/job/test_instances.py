@@ -1,0 +1,110 @@
+import json
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="the GAN needs vehicle-damage[train]")
+
+from models.data.photos import DataError  # noqa: E402
+from models.evaluation.generation.network import TorchFeatures  # noqa: E402
+from models.job.crops import CropsOptions, cut_crops  # noqa: E402
+from models.job.dataset import copy_dataset  # noqa: E402
+from models.job.generation import cut_content, draw_sheet, generate_pixels, over_black  # noqa: E402
+from models.job.instances import generate_instances, judge_pixels, load_instances, train_instances  # noqa: E402
+from models.training.errors import TrainingStopped  # noqa: E402
+from models.training.gan import GanOptions, loop  # noqa: E402
+from tests.models.job.scenes import write_yolo  # noqa: E402
+from tests.models.training.small_runs import StopAfter  # noqa: E402
+
+OPTIONS = GanOptions(
+    canvas_px=16, images=32, batch_size=4, channel_base=32, channel_max=4, snapshot_images=16, device="cpu",
+    progress=False,
+)  # fmt: skip
+COARSE = TorchFeatures(
+    lambda x: torch.nn.functional.adaptive_avg_pool2d(x.float(), 2).flatten(1),
+    name="mean2x2", weights_sha256="0" * 64, input_px=16,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def crops(tmp_path_factory):
+    root = tmp_path_factory.mktemp("crops")
+    copy_dataset(write_yolo(root / "source", train=40), "person", root / "dataset")
+    cut_crops(root / "dataset", root / "crops", CropsOptions(canvas_px=16))
+    return root / "crops"
+
+
+def test_gan_is_trained_measured_and_asked_for_instances(crops, tmp_path):
+    done = train_instances(crops, tmp_path / "gan", OPTIONS, features=COARSE, measured_images=20)
+    curve = json.loads((tmp_path / "gan" / "curve.json").read_text())
+    assert [point["images"] for point in curve] == [16, 32]
+    assert curve == done.result["snapshots"]
+    measures = {f"{name}_20_mean2x2" for name in ("kid", "fid", "precision", "recall")}
+    assert measures | {"kid_20_mean2x2_tight", "fid_20_mean2x2_tight", "fid_is_singular", "images"} == set(curve[0])
+    assert "share_nearer_to_train_than_train" in curve[1]
+    sheet = cv2.imread(str(tmp_path / "gan" / "samples" / "000000032.png"))
+    assert sheet.shape == (128, 128, 3)
+    generate_instances(tmp_path / "gan", crops, tmp_path / "instances", count=70, seed=5)
+    made = load_instances(tmp_path / "instances")
+    assert made.images.shape == (70, 16, 16, 3)
+    assert made.critic_logits.shape == (70,)
+    assert len(made.real_critic_logits) == len(np.load(crops / "canvases_train.npy"))
+    assert len(np.unique(made.images.reshape(70, -1), axis=0)) == 70
+
+
+def test_interrupted_training_ends_as_an_unbroken_one(crops, tmp_path, monkeypatch):
+    whole = train_instances(crops, tmp_path / "whole", OPTIONS, features=COARSE, measured_images=20)
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "StopRequest", type("StopSoon", (StopAfter,), {"steps": 5}))
+        with pytest.raises(TrainingStopped):
+            train_instances(crops, tmp_path / "broken", OPTIONS, features=COARSE, measured_images=20)
+    assert not (tmp_path / "broken").exists()
+    resumed = train_instances(crops, tmp_path / "broken", OPTIONS, features=COARSE, measured_images=20)
+    assert resumed.result["snapshots"] == whole.result["snapshots"]
+    for name in ("000000016.png", "000000032.png"):
+        assert (tmp_path / "broken/samples" / name).read_bytes() == (tmp_path / "whole/samples" / name).read_bytes()
+    assert not (tmp_path / "broken.work").exists()
+
+
+def test_crops_of_another_size_are_refused(crops, tmp_path):
+    with pytest.raises(DataError, match="canvas_px: the crops are of 16 pixels, found 32"):
+        train_instances(crops, tmp_path / "gan", replace(OPTIONS, canvas_px=32))
+
+
+def test_same_seed_gives_the_same_images_whatever_their_number():
+    generator = loop.build_state(OPTIONS, torch.device("cpu")).averaged
+    few, many = (generate_pixels(generator, count, seed=3) for count in (70, 130))
+    assert (few == many[:70]).all()
+    assert (generate_pixels(generator, 70, seed=4) != few).any()
+
+
+def test_critic_judges_every_image_in_a_full_batch():
+    class Spread(torch.nn.Module):
+        def forward(self, images):
+            return images.mean((1, 2, 3)) + 1000 * len(images)
+
+    pixels = np.arange(70, dtype=np.uint8)[:, None, None, None] * np.ones((1, 8, 8, 3), np.uint8)
+    logits = judge_pixels(Spread(), pixels)
+    np.testing.assert_allclose(logits, 64_000 + np.arange(70) / 255 * 2 - 1, atol=0.01)
+
+
+def test_transparent_pixels_are_black_on_the_canvas():
+    pixels = np.full((1, 2, 2, 4), 200, np.uint8)
+    pixels[0, :, :, 3] = [[0, 255], [51, 102]]
+    assert over_black(pixels)[0, :, :, 0].tolist() == [[0, 200], [40, 80]]
+    assert over_black(pixels[..., :3]) is not None
+
+
+def test_content_fills_the_canvas():
+    images = np.zeros((1, 8, 8, 3), np.uint8)
+    images[0, 2:6, 3:5] = 90
+    assert (cut_content(images, np.array([[3, 2, 5, 6]])) == 90).all()
+
+
+def test_sheet_lays_images_out_in_rows():
+    pixels = np.arange(5, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 3), np.uint8)
+    sheet = draw_sheet(pixels, 3)
+    assert sheet.shape == (4, 6, 3)
+    assert sheet[::2, ::2, 0].tolist() == [[0, 1, 2], [3, 4, 0]]
