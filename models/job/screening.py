@@ -1,0 +1,185 @@
+"""screening: every rule looks at the generated instances, and at real ones broken on purpose; one rule decides.
+
+In:   the folders of crops, gan and instances. Out: kept.npy, int64 (K,), numbers of the instances kept; verdicts.npz,
+      of every rule bool (N,), True = broken; learned.json; rejected_<rule>.png.
+Must not know: photos, detectors.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+
+from models.data.photos import DataError
+from models.job.crops import load_crops
+from models.job.generation import draw_sheet, over_black
+from models.job.instances import judge_pixels, load_instances
+from models.steps.screening import (
+    BREAKAGES,
+    GOOD,
+    CriticScreen,
+    LearnedScreen,
+    describe,
+    find_content,
+    histogram,
+    judge_verdicts,
+    make_broken,
+    screen_multi_colour,
+    screen_single_colour,
+    wilson_rate,
+)
+from models.steps.step_folder import StepDone, load_step, run_step
+from models.training.gan.loop import load_networks
+
+STEP: Final = "screening"
+KEPT_NAME: Final = "kept.npy"
+VERDICTS_NAME: Final = "verdicts.npz"
+RULES: Final[tuple[str, ...]] = ("single_40", "single_20", "multi", "critic", "learned")
+SHEET_COLUMNS: Final = 8
+FIT_SHARE: Final = 0.7
+"""Of the train crops: what the learned screen is fitted on; its threshold is set on the others."""
+
+Rule = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class ScreeningOptions:
+    """How instances are screened.
+
+    Attributes:
+        rule: the one that decides, one of RULES.
+        critic_k: standard deviations about the mean of real scores that the critic's rule keeps.
+        false_reject_rate: share of good crops that the learned screen may reject, on crops it was not fitted on.
+        seed: of the breakages.
+    """
+
+    rule: str = "learned"
+    critic_k: float = 2.0
+    false_reject_rate: float = 0.02
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown rule.
+
+        Raises:
+            ValueError: names the rules there are.
+        """
+        if self.rule not in RULES:
+            raise ValueError(f"rule: expected one of {', '.join(RULES)}, found {self.rule!r}")
+
+
+def screen_instances(crops: Path, gan: Path, instances: Path, out: Path, options: ScreeningOptions) -> StepDone:
+    """Do the step.
+
+    Raises:
+        DataError: the rule keeps nothing, an input is incomplete, or out holds other work.
+    """
+
+    def work(folder: Path, _scratch: Path) -> Mapping[str, Any]:
+        real, made = load_crops(crops), load_instances(instances)
+        rng = np.random.default_rng([options.seed, 11])
+        learned = _fit_learned(real.canvases["train"], real.content_xyxy["train"], options, rng)
+        critic = CriticScreen.fit(made.real_critic_logits, k=options.critic_k)
+        discriminator = load_networks(gan)[0].discriminator
+        is_rgba = made.images.shape[3] == 4
+
+        def judge_critic(images: np.ndarray) -> np.ndarray:
+            opaque = np.where(images.max(axis=-1, keepdims=True) > 0, np.uint8(255), np.uint8(0))
+            return critic.flag(judge_pixels(discriminator, np.concatenate([images, opaque], -1) if is_rgba else images))
+
+        rules = _build_rules(learned, judge_critic)
+        good, content = real.canvases["val"], real.content_xyxy["val"]
+        errors = _measure_errors(rules, good, content, rng)
+        shown = over_black(made.images)
+        verdicts = {name: rule(shown) for name, rule in rules.items() if name != "critic"}
+        verdicts["critic"] = critic.flag(made.critic_logits)
+        kept = np.flatnonzero(~verdicts[options.rule])
+        if not len(kept):
+            raise DataError(f"screening: {options.rule} keeps none of {len(shown)} instances")
+        np.save(folder / KEPT_NAME, kept)
+        np.savez(folder / VERDICTS_NAME, **verdicts)
+        (folder / "learned.json").write_text(json.dumps(learned.to_dict(), indent=1) + "\n", encoding="utf-8")
+        for name, is_broken in verdicts.items():
+            rejected = shown[is_broken][: SHEET_COLUMNS * 2]
+            if len(rejected):
+                sheet = draw_sheet(rejected, SHEET_COLUMNS)
+                cv2.imwrite(str(folder / f"rejected_{name}.png"), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+        return {
+            "rule": options.rule,
+            "instances": len(shown),
+            "kept": len(kept),
+            "rejected": {name: asdict(wilson_rate(int(own.sum()), len(own))) for name, own in verdicts.items()},
+            "errors": errors,
+            "labelled": {"good": len(good), "broken_of_each_kind": len(good), "kinds": list(BREAKAGES)},
+        }
+
+    inputs = {"crops": crops, "gan": gan, "instances": instances}
+    return run_step(out, STEP, asdict(options), inputs, work)
+
+
+def load_kept(folder: Path) -> np.ndarray:
+    """Numbers of the instances that the step kept, int64 (K,).
+
+    Raises:
+        DataError: the step is not complete.
+    """
+    load_step(folder, STEP)
+    return np.load(folder / KEPT_NAME)
+
+
+def _build_rules(learned: LearnedScreen, judge_critic: Rule) -> dict[str, Rule]:
+    """Every rule as a function of images; histograms are of the content alone, the canvas has none to tell."""
+
+    def counted(screen: Callable[[np.ndarray, int], Any]) -> Rule:
+        def judge(images: np.ndarray) -> np.ndarray:
+            px2 = images.shape[1] * images.shape[2]
+            return screen(histogram(images, content_xyxy=find_content(images)), px2).is_broken
+
+        return judge
+
+    return {
+        "single_40": counted(lambda h, px2: screen_single_colour(h, px2, count_threshold=40.0)),
+        "single_20": counted(lambda h, px2: screen_single_colour(h, px2, count_threshold=20.0)),
+        "multi": counted(screen_multi_colour),
+        "critic": judge_critic,
+        "learned": learned.screen,
+    }
+
+
+def _fit_learned(
+    crops: np.ndarray, content_xyxy: np.ndarray, options: ScreeningOptions, rng: np.random.Generator
+) -> LearnedScreen:
+    """Fit on one part of the crops, whole and broken in every way; set the threshold on the others."""
+    order = rng.permutation(len(crops))
+    count = max(int(FIT_SHARE * len(crops)), 1)
+    fitted, held = order[:count], order[count:]
+    if not len(held):
+        raise DataError(f"screening: expected at least two crops, found {len(crops)}")
+    features, kinds = [describe(crops[fitted])], [GOOD] * count
+    for kind in BREAKAGES:
+        broken = make_broken(crops[fitted], kind, rng, content_xyxy=content_xyxy[fitted])
+        features.append(describe(broken))
+        kinds += [kind] * count
+    learned = LearnedScreen.fit(np.concatenate(features), kinds)
+    return learned.at_false_reject_rate(describe(crops[held]), options.false_reject_rate)
+
+
+def _measure_errors(
+    rules: Mapping[str, Rule], good: np.ndarray, content_xyxy: np.ndarray, rng: np.random.Generator
+) -> dict[str, Any]:
+    """Both error rates of every rule on real crops of val, whole and broken; and what it keeps of each kind."""
+    broken = {kind: make_broken(good, kind, rng, content_xyxy=content_xyxy) for kind in BREAKAGES}
+    errors: dict[str, Any] = {}
+    for name, rule in rules.items():
+        on_good, on_broken = rule(good), {kind: rule(images) for kind, images in broken.items()}
+        verdicts = np.concatenate([on_good, *on_broken.values()])
+        truth = np.arange(len(verdicts)) >= len(good)
+        errors[name] = {
+            **asdict(judge_verdicts(verdicts, truth)),
+            "false_accept_by_kind": {kind: float((~own).mean()) for kind, own in on_broken.items()},
+        }
+    return errors
