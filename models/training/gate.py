@@ -34,6 +34,7 @@ CELL_WEIGHT = 4.0
 def train_gate(options: TrainingOptions, *, resume: bool = False) -> torch.nn.Module:
     """Train and return the averaged network; the run folder holds options, log and checkpoint."""
     everything = load_photos(options.data)
+    choose_split(everything, "train")  # without one the run's folder is not opened
     begin_run(options, resume=resume)
     photos = drop_copies_of_val(everything)
     cars = label_photos([p for p in photos if p.has_regions], options)

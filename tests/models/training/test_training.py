@@ -7,6 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs vehicle-damage[train]")
 
+from models.data.photos import DataError  # noqa: E402
 from models.export import SPECS, build_for_export, convert_network, export_version, load_run  # noqa: E402
 from models.predictors import load_gate, load_localizer, load_segmenter  # noqa: E402
 from models.runtime.openvino_runtime import OpenVinoRuntime  # noqa: E402
@@ -40,6 +41,14 @@ ASK = {"localizer": "predict_boxes", "gate": "predict_scores", "segmenter": "pre
 def data(tmp_path_factory):
     root = tmp_path_factory.mktemp("data")
     return (write_folder(root / "rendered"), write_folder(root / "real", rendered=False))
+
+
+@pytest.mark.parametrize("network", list(TRAIN))
+def test_data_without_training_photos_is_refused_before_a_folder_is_opened(network, tmp_path):
+    data = write_folder(tmp_path / "val", split="val")
+    with pytest.raises(DataError, match="no photo has split 'train'"):
+        TRAIN[network](build_options(network, "smoke", (data,), tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("network", list(TRAIN))
