@@ -1,0 +1,136 @@
+"""extraction: generated and real canvases become cut-outs with transparency.
+
+In:   the folders of crops and instances. Out: generated.npz and real.npz: rgba, uint8 (K, C, C, 4), the cut-out where
+      it was on its canvas; box_xyxy, int64 (K, 4); number, int64 (K,), of the instance or crop.
+Must not know: photos, detectors, screening.
+
+Real crops go the same way, so that an arm that pastes them differs from one that pastes generated instances in nothing
+but where the pixels come from.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+
+from models.data.photos import DataError
+from models.job.crops import load_crops
+from models.job.generation import draw_sheet, over_black
+from models.job.instances import load_instances
+from models.steps.extraction import MODES, Instance, extract_instance
+from models.steps.step_folder import StepDone, load_step, run_step
+
+STEP: Final = "extraction"
+SOURCES: Final = ("generated", "real")
+SHEET_COUNT: Final = 32
+SHEET_COLUMNS: Final = 8
+
+
+@dataclass(frozen=True)
+class ExtractionOptions:
+    """How instances are cut out.
+
+    Attributes:
+        mode: box or mask (Otsu), or alpha, which the GAN must have learned; real crops have none and take mask.
+        min_side_px: cut-outs lower or narrower are left out.
+    """
+
+    mode: str = "mask"
+    min_side_px: int = 4
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown mode.
+
+        Raises:
+            ValueError: names the modes there are.
+        """
+        if self.mode not in MODES:
+            raise ValueError(f"mode: expected one of {', '.join(MODES)}, found {self.mode!r}")
+
+
+@dataclass(frozen=True)
+class Cutouts:
+    """Cut-outs of one source.
+
+    Attributes:
+        rgba: uint8 (K, C, C, 4), straight alpha, 0 outside the cut-out.
+        box_xyxy: int64 (K, 4), canvas pixels, tight.
+        number: int64 (K,), of the instance or crop that each came from.
+    """
+
+    rgba: np.ndarray
+    box_xyxy: np.ndarray
+    number: np.ndarray
+
+    def cut(self, index: int) -> np.ndarray:
+        """One cut-out, uint8 (h, w, 4)."""
+        x0, y0, x1, y1 = self.box_xyxy[index]
+        return self.rgba[index, y0:y1, x0:x1]
+
+
+def extract_instances(crops: Path, instances: Path, out: Path, options: ExtractionOptions) -> StepDone:
+    """Do the step.
+
+    Raises:
+        DataError: nothing could be cut out, alpha is asked of images without, or out holds other work.
+    """
+
+    def work(folder: Path, _scratch: Path) -> Mapping[str, Any]:
+        generated = load_instances(instances).images
+        if options.mode == "alpha" and generated.shape[3] == 3:
+            raise DataError("mode: alpha needs a GAN that learned it, found images of three channels")
+        sources = {
+            "generated": (generated if options.mode == "alpha" else over_black(generated), options.mode),
+            "real": (load_crops(crops).canvases["train"], "mask" if options.mode == "alpha" else options.mode),
+        }
+        told: dict[str, Any] = {}
+        for source, (images, mode) in sources.items():
+            cutouts, reasons = _extract_all(images, mode, options.min_side_px)
+            if not len(cutouts.number):
+                raise DataError(f"extraction: none of {len(images)} {source} instances stands out: {dict(reasons)}")
+            np.savez_compressed(folder / f"{source}.npz", **asdict(cutouts))
+            sheet = draw_sheet(cutouts.rgba[:SHEET_COUNT], SHEET_COLUMNS)
+            cv2.imwrite(str(folder / f"{source}.png"), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+            told[source] = {"images": len(images), "cut_out": len(cutouts.number), "left_out": dict(reasons)}
+        return told
+
+    return run_step(out, STEP, asdict(options), {"crops": crops, "instances": instances}, work)
+
+
+def load_cutouts(folder: Path, source: str) -> Cutouts:
+    """Open one source of the step's folder.
+
+    Raises:
+        DataError: it is not complete.
+    """
+    load_step(folder, STEP)
+    with np.load(folder / f"{source}.npz") as saved:
+        return Cutouts(saved["rgba"], saved["box_xyxy"], saved["number"])
+
+
+def _extract_all(images: np.ndarray, mode: str, min_side_px: int) -> tuple[Cutouts, Counter[str]]:
+    canvases, boxes, numbers, reasons = [], [], [], Counter[str]()
+    for number, image in enumerate(images):
+        found = extract_instance(image, mode, min_side_px=min_side_px)
+        if not isinstance(found, Instance):
+            reasons[found.reason] += 1
+            continue
+        x0, y0, x1, y1 = found.box_xyxy_canvas
+        canvas = np.zeros((*image.shape[:2], 4), np.uint8)
+        canvas[y0:y1, x0:x1] = found.rgba
+        canvases.append(canvas)
+        boxes.append(found.box_xyxy_canvas)
+        numbers.append(number)
+    size = images.shape[1]
+    return (
+        Cutouts(
+            np.array(canvases, np.uint8).reshape(-1, size, size, 4),
+            np.array(boxes, np.int64).reshape(-1, 4),
+            np.array(numbers, np.int64),
+        ),
+        reasons,
+    )
