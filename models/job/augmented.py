@@ -1,0 +1,190 @@
+"""augmented: photos of train with instances pasted in, as one arm of the proof wants them.
+
+In:   the folders of dataset, placement, extraction and screening. Out: images/train and labels/train of the added
+      photos, and index.json: what went where. The repeat arm's are the places' photos, nothing pasted, encoded alike.
+Must not know: the GAN, detectors.
+
+Every arm takes the same places in the same order; arms differ in the cut-outs alone, and in how they are blended.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+
+from models.data.formats.yolo_numbers import encode_box
+from models.data.photos import DataError, load_image
+from models.evaluation.proof.arms import (
+    ARMS,
+    BASELINE,
+    GAN_SCREENED,
+    GAN_UNSCREENED,
+    REAL_CROP_PASTE,
+    REPEAT,
+    RGBA_BLEND,
+)
+from models.job.dataset import JobData, JobPhoto, load_dataset_step
+from models.job.extraction import Cutouts, load_cutouts
+from models.job.placement import Place, load_places
+from models.job.screening import load_kept
+from models.steps.blend import MODES, paste
+from models.steps.cutouts import resize_rgba
+from models.steps.placement import find_covered
+from models.steps.step_folder import StepDone, load_step, run_step
+
+STEP: Final = "augmented"
+INDEX_NAME: Final = "index.json"
+SOURCE_OF: Final = {
+    REAL_CROP_PASTE: "real",
+    GAN_UNSCREENED: "generated",
+    GAN_SCREENED: "generated",
+    RGBA_BLEND: "generated",
+}
+CANDIDATES: Final = 8
+"""Cut-outs drawn for a place; the one whose proportions fit it best is pasted."""
+JPEG_QUALITY: Final = 95
+OPAQUE: Final = 128
+
+
+@dataclass(frozen=True)
+class AugmentedOptions:
+    """How an arm's photos are made.
+
+    Attributes:
+        arm: one of the proof's arms but the baseline, which adds nothing.
+        count: photos to add, one instance each.
+        blend: hard, feathered or poisson.
+        match_strength: how far an instance's light and colour move to its surroundings', [0, 1].
+        max_covered_share: a box of which the paste covers more is dropped from the labels.
+        seed: of the choice of cut-outs.
+    """
+
+    arm: str
+    count: int
+    blend: str = "hard"
+    match_strength: float = 0.0
+    max_covered_share: float = 0.6
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be.
+
+        Raises:
+            ValueError: names the option, what was expected and what was found.
+        """
+        limits = {
+            "arm": (self.arm in ARMS and self.arm != BASELINE, f"one of {', '.join(a for a in ARMS if a != BASELINE)}"),
+            "count": (self.count >= 1, "1 or more"),
+            "blend": (self.blend in MODES, f"one of {', '.join(MODES)}"),
+            "match_strength": (0 <= self.match_strength <= 1, "0 to 1"),
+            "max_covered_share": (0 <= self.max_covered_share <= 1, "0 to 1"),
+        }
+        for name, (is_fine, expected) in limits.items():
+            if not is_fine:
+                raise ValueError(f"{name}: expected {expected}, found {getattr(self, name)!r}")
+
+
+def paste_instances(
+    dataset: Path, placement: Path, extraction: Path, screening: Path, out: Path, options: AugmentedOptions
+) -> StepDone:
+    """Do the step.
+
+    Raises:
+        DataError: there are fewer places than photos wanted, no cut-out is left to paste, or out holds other work.
+    """
+
+    def work(folder: Path, _scratch: Path) -> Mapping[str, Any]:
+        data, places = load_dataset_step(dataset), load_places(placement)
+        if len(places) < options.count:
+            raise DataError(f"count: expected at most the {len(places)} places that were drawn, found {options.count}")
+        cutouts = None if options.arm == REPEAT else _choose_cutouts(extraction, screening, options.arm)
+        photos = {photo.image_id: photo for photo in data.choose("train")}
+        for name in ("images", "labels"):
+            (folder / name / "train").mkdir(parents=True)
+        index = [
+            _make_photo(number, place, photos[place.image_id], cutouts, data, folder, options)
+            for number, place in enumerate(places[: options.count])
+        ]
+        (folder / INDEX_NAME).write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
+        hidden = sum(record["hidden"] for record in index)
+        return {"arm": options.arm, "photos": len(index), "boxes_hidden": hidden}
+
+    inputs = {"dataset": dataset, "placement": placement, "extraction": extraction, "screening": screening}
+    return run_step(out, STEP, asdict(options), inputs, work)
+
+
+def load_augmented(folder: Path) -> Sequence[Mapping[str, Any]]:
+    """What went where: number, image_id, source photo, cut-out, box and blend of each added photo.
+
+    Raises:
+        DataError: the step is not complete.
+    """
+    load_step(folder, STEP)
+    return json.loads((folder / INDEX_NAME).read_text(encoding="utf-8"))
+
+
+def _choose_cutouts(extraction: Path, screening: Path, arm: str) -> Cutouts:
+    """The cut-outs an arm may paste: real ones, all generated ones, or those that the screening kept."""
+    cutouts = load_cutouts(extraction, SOURCE_OF[arm])
+    if arm in (GAN_SCREENED, RGBA_BLEND):
+        is_kept = np.isin(cutouts.number, load_kept(screening))
+        cutouts = Cutouts(cutouts.rgba[is_kept], cutouts.box_xyxy[is_kept], cutouts.number[is_kept])
+    if not len(cutouts.number):
+        raise DataError(f"{arm}: no cut-out is left to paste")
+    return cutouts
+
+
+def _make_photo(
+    number: int,
+    place: Place,
+    photo: JobPhoto,
+    cutouts: Cutouts | None,
+    data: JobData,
+    folder: Path,
+    options: AugmentedOptions,
+) -> dict[str, Any]:
+    """Write one added photo and its labels."""
+    image, boxes, class_ids = load_image(photo.path), photo.boxes_xyxy, photo.class_ids
+    name = f"{options.arm}-{number:06d}"
+    record: dict[str, Any] = {"image_id": f"{name}.jpg", "source": photo.image_id, "hidden": 0}
+    if cutouts is not None:
+        chosen = _fit_to_place(cutouts, place, np.random.default_rng([options.seed, number]))
+        box = np.array(place.box_xyxy_photo, np.int64)
+        pasted = paste(image, cutouts.cut(chosen), box, options.blend, match_strength=options.match_strength)
+        covered = find_covered(boxes, pasted.mask, max_covered_share=options.max_covered_share)
+        image = pasted.photo
+        boxes = np.concatenate([covered.visible_xyxy_photo[~covered.is_hidden], [pasted.box_xyxy_photo]])
+        class_ids = np.append(class_ids[~covered.is_hidden], data.class_id)
+        record |= {
+            "instance": int(cutouts.number[chosen]),
+            "box_xyxy_photo": [int(edge) for edge in pasted.box_xyxy_photo],
+            "blend": pasted.mode,
+            "hidden": int(covered.is_hidden.sum()),
+        }
+    path = folder / "images" / "train" / f"{name}.jpg"
+    if not cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]):
+        raise DataError(f"{path}: cannot be written")
+    size_wh = (photo.size_hw[1], photo.size_hw[0])
+    lines = [f"{k} {encode_box(tuple(map(float, box)), size_wh)}\n" for k, box in zip(class_ids, boxes, strict=True)]
+    (folder / "labels" / "train" / f"{name}.txt").write_text("".join(lines), encoding="utf-8")
+    return record
+
+
+def _fit_to_place(cutouts: Cutouts, place: Place, rng: np.random.Generator) -> int:
+    """Of a few cut-outs drawn at random the one whose height to width is nearest to the place's, by ratio.
+
+    Raises:
+        DataError: at the place's size none of them has an opaque pixel.
+    """
+    drawn = rng.integers(len(cutouts.number), size=CANDIDATES)
+    x0, y0, x1, y1 = place.box_xyxy_photo
+    left, top, right, bottom = cutouts.box_xyxy[drawn].T
+    off = np.abs(np.log((bottom - top) / (right - left)) - np.log((y1 - y0) / (x1 - x0)))
+    for chosen in drawn[np.argsort(off, kind="stable")]:
+        if (resize_rgba(cutouts.cut(int(chosen)), (y1 - y0, x1 - x0))[..., 3] >= OPAQUE).any():
+            return int(chosen)
+    raise DataError(f"{place.image_id}: {CANDIDATES} cut-outs in a row vanish at {x1 - x0} x {y1 - y0} pixels")
