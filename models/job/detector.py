@@ -1,0 +1,233 @@
+"""detector: one arm's photos train one detector with one seed; what it sees on val and on test is written down.
+
+In:   the folders of dataset and, but for the baseline, augmented. Out: detections_val.npz and detections_test.npz;
+      weights.pt, as ultralytics writes them.
+Must not know: how photos were made, other arms, measures of test.
+
+Test detections are written, not judged: that is the evaluation's, once, when everything is chosen. A training that is
+interrupted starts anew: with the same seed it ends the same, and a few minutes are lost at most of a run of hours.
+"""
+
+import contextlib
+import logging
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+import yaml
+
+from models.data.folder_writing import link_images
+from models.data.photos import DataError
+from models.evaluation.detection.matching import AnnotatedBoxes, PredictedBoxes
+from models.evaluation.detection.table import evaluate_detections
+from models.job.dataset import JobData, JobPhoto, load_dataset_step
+from models.steps.step_folder import StepDone, load_step, run_step
+
+STEP: Final = "detector"
+WEIGHTS_NAME: Final = "weights.pt"
+JUDGED_SPLITS: Final = ("val", "test")
+NMS_IOU: Final = 0.6
+"""Source: SEEDS A11."""
+LOWEST_SCORE: Final = 0.001
+MAX_DETECTIONS: Final = 300
+
+
+@dataclass(frozen=True)
+class DetectorOptions:
+    """How a detector is trained; arms differ in their photos alone.
+
+    Attributes:
+        cfg: ultralytics' name of an architecture, such as yolov5su.yaml, or a file.
+        weights: state to start from, or None for random weights.
+        epochs: passes over the arm's photos. Arms that add as many photos make as many iterations.
+        batch_size: photos an iteration.
+        input_px: side of the input, a multiple of 32.
+        seed: of weights, order and augmentation; arms share seeds.
+        device: cpu, or a number of a GPU.
+    """
+
+    cfg: str = "yolov5su.yaml"
+    weights: Path | None = None
+    epochs: int = 30
+    batch_size: int = 16
+    input_px: int = 416
+    seed: int = 0
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be.
+
+        Raises:
+            ValueError: names the option, what was expected and what was found.
+        """
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: expected 1 or more, found {getattr(self, name)}")
+        if self.input_px < 32 or self.input_px % 32:
+            raise ValueError(f"input_px: expected a multiple of 32, found {self.input_px}")
+
+
+def train_detector(dataset: Path, augmented: Path | None, out: Path, options: DetectorOptions) -> StepDone:
+    """Do the step.
+
+    Args:
+        dataset: the dataset step's folder.
+        augmented: the augmented step's folder; None for the baseline.
+        out: the step's folder.
+        options: the training.
+
+    Returns:
+        The step; its result holds the measures of val.
+
+    Raises:
+        DataError: unknown cfg, an input is incomplete, or out holds other work.
+    """
+    inputs = {"dataset": dataset} | ({"augmented": augmented} if augmented else {})
+
+    def work(folder: Path, scratch: Path) -> Mapping[str, Any]:
+        data = load_dataset_step(dataset)
+        trained = _train(_lay_out(data, augmented, scratch / "data"), scratch / "run", options)
+        shutil.copy2(trained, folder / WEIGHTS_NAME)
+        network = _open(trained)
+        told: dict[str, Any] = {}
+        for split in JUDGED_SPLITS:
+            photos = data.choose(split)
+            preds = _predict(network, photos, options)
+            _save(folder / _file_name(split), preds)
+            if split == "val":
+                table = evaluate_detections(preds, annotations_of(photos), data.class_names)
+                told = {
+                    "overall": asdict(table.overall),
+                    "per_class": {k: asdict(v) for k, v in table.per_class.items()},
+                }
+        return {"val": told}
+
+    return run_step(out, STEP, asdict(options), inputs, work)
+
+
+def load_detections(folder: Path, split: str) -> list[PredictedBoxes]:
+    """What the detector saw on one split, a photo each in the dataset's order.
+
+    Raises:
+        DataError: the step is not complete.
+    """
+    load_step(folder, STEP)
+    with np.load(folder / _file_name(split)) as saved:
+        edges = np.cumsum(saved["counts"])[:-1]
+        columns = (np.split(saved[name], edges) for name in ("boxes_xyxy", "scores", "class_ids"))
+        return [PredictedBoxes(*row) for row in zip(*columns, strict=True)]
+
+
+def annotations_of(photos: Sequence[JobPhoto]) -> list[AnnotatedBoxes]:
+    """The truth, in the order of the photos."""
+    return [AnnotatedBoxes(photo.boxes_xyxy, photo.class_ids) for photo in photos]
+
+
+def _lay_out(data: JobData, augmented: Path | None, root: Path) -> Path:
+    """Link the photos into a folder of the training's own, since ultralytics writes beside the labels it reads."""
+    shutil.rmtree(root, ignore_errors=True)
+    sources = [(data.folder, split) for split in ("train", "val")] + ([(augmented, "train")] if augmented else [])
+    for source, split in sources:
+        for name in ("images", "labels"):
+            inside = source / name / split
+            names = sorted(path.relative_to(inside).as_posix() for path in inside.rglob("*") if path.is_file())
+            link_images(inside, root / name / split, names)
+    content = {
+        "path": str(root.resolve()),
+        "train": "images/train",
+        "val": "images/val",
+        "names": list(data.class_names),
+    }
+    (root / "data.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    return root / "data.yaml"
+
+
+def _train(data_yaml: Path, run_dir: Path, options: DetectorOptions) -> Path:
+    """Train from the start; returns the weights of the epoch that val liked best."""
+    from ultralytics import YOLO  # noqa: PLC0415 - takes seconds, and changes what PIL opens
+
+    shutil.rmtree(run_dir, ignore_errors=True)
+    with _quiet():
+        try:
+            network = YOLO(options.cfg)
+        except FileNotFoundError as error:
+            raise DataError(f"cfg: expected a detector that ultralytics knows, found {options.cfg!r}") from error
+        if options.weights:
+            network.load(str(options.weights))
+        network.train(
+            data=str(data_yaml.resolve()),
+            epochs=options.epochs,
+            batch=options.batch_size,
+            imgsz=options.input_px,
+            seed=options.seed,
+            device=options.device,
+            deterministic=True,
+            workers=0,
+            pretrained=bool(options.weights),
+            plots=False,
+            verbose=False,
+            amp=options.device != "cpu",
+            project=str(run_dir.parent.resolve()),
+            name=run_dir.name,
+            exist_ok=True,
+        )
+    return run_dir / "weights" / "best.pt"
+
+
+def _open(weights: Path) -> Any:
+    from ultralytics import YOLO  # noqa: PLC0415
+
+    return YOLO(str(weights))
+
+
+def _predict(network: Any, photos: Sequence[JobPhoto], options: DetectorOptions) -> list[PredictedBoxes]:
+    """What the detector sees, photo by photo."""
+    found = []
+    with _quiet():
+        for photo in photos:
+            (seen,) = network.predict(
+                str(photo.path), imgsz=options.input_px, conf=LOWEST_SCORE, iou=NMS_IOU, max_det=MAX_DETECTIONS,
+                device=options.device, verbose=False,
+            )  # fmt: skip
+            boxes = seen.boxes.cpu()
+            found.append(
+                PredictedBoxes(
+                    boxes.xyxy.numpy().astype(np.float64),
+                    boxes.conf.numpy().astype(np.float64),
+                    boxes.cls.numpy().astype(np.int64),
+                )
+            )
+    return found
+
+
+def _save(path: Path, preds: Sequence[PredictedBoxes]) -> None:
+    np.savez_compressed(
+        path,
+        counts=np.array([len(pred.scores) for pred in preds], np.int64),
+        boxes_xyxy=np.concatenate([pred.boxes_xyxy for pred in preds]),
+        scores=np.concatenate([pred.scores for pred in preds]),
+        class_ids=np.concatenate([pred.class_ids for pred in preds]),
+    )
+
+
+def _file_name(split: str) -> str:
+    return f"detections_{split}.npz"
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Let ultralytics say errors alone; torch's number of threads and determinism come back as they were."""
+    logger = logging.getLogger("ultralytics")
+    level, threads = logger.level, torch.get_num_threads()
+    is_deterministic = torch.are_deterministic_algorithms_enabled()
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(is_deterministic)
