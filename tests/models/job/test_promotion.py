@@ -1,0 +1,98 @@
+"""The proof over folders: detections are written by hand, photos are the tiny scenes."""
+
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="detectors need vehicle-damage[train]")
+
+from models.data.photos import DataError
+from models.evaluation.detection.matching import PredictedBoxes
+from models.job import detector
+from models.job.dataset import copy_dataset, load_dataset_step
+from models.job.promotion import ProofOptions, TrainedArm, decide_promotion, load_decision
+from models.steps.step_folder import run_step
+from tests.models.job.scenes import write_yolo
+
+SEEDS = range(6)
+FAST = ProofOptions(replicates=300, shuffles=40)
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    root = tmp_path_factory.mktemp("dataset")
+    copy_dataset(write_yolo(root / "source", train=12, val=12, test=40), "person", root / "dataset")
+    return root / "dataset"
+
+
+def write_detector(root, dataset, arm, ratio, seed, *, found):
+    """A detector that sees every truck and a share of the persons: of val by the ratio, of test by `found`."""
+    data = load_dataset_step(dataset)
+    out = root / f"{arm}-{ratio:g}-{seed}"
+
+    def work(folder, scratch):
+        for split in detector.JUDGED_SPLITS:
+            rng = np.random.default_rng([seed, len(split)])  # the same photos are hard for every arm
+            share = found if split == "test" else 0.5 + ratio
+            preds = []
+            for photo in data.choose(split):
+                seen = (photo.class_ids == 0) | (rng.random(len(photo.class_ids)) < share)
+                preds.append(PredictedBoxes(photo.boxes_xyxy[seen], np.full(seen.sum(), 0.9), photo.class_ids[seen]))
+            detector._save(folder / detector._file_name(split), preds)
+        return {}
+
+    run_step(out, detector.STEP, {"arm": arm, "ratio": ratio, "seed": seed}, {}, work)
+    return TrainedArm(arm, ratio, seed, out)
+
+
+def train(root, dataset, **found):
+    """The baseline, which finds half of the persons, and arms by what they find at ratio 0.2; at 0.1 a little less."""
+    trained = [write_detector(root, dataset, "baseline", 0.0, seed, found=0.5) for seed in SEEDS]
+    for arm, share in found.items():
+        for ratio in (0.1, 0.2):
+            trained += [
+                write_detector(root, dataset, arm, ratio, seed, found=share if ratio == 0.2 else 0.1) for seed in SEEDS
+            ]
+    return trained
+
+
+def test_arm_that_finds_far_more_is_promoted_at_the_ratio_that_val_chose(dataset, tmp_path):
+    trained = train(tmp_path, dataset, gan_screened=0.95, repeat=0.5)
+    done = decide_promotion(dataset, trained, tmp_path / "promotion", FAST)
+    told = load_decision(tmp_path / "promotion")
+    assert done.result["promoted_arm"] == told["promoted_arm"] == "gan_screened"
+    assert told["metric"] == "ap_50 of person"
+    arm = told["arms"]["gan_screened"]
+    assert arm["ratio"] == 0.2
+    assert set(arm["val_ap_50_by_ratio"]) == {"0.1", "0.2"}
+    assert len(arm["test_by_seed"]) == len(SEEDS)
+    assert arm["gain"]["low"] > 0.2
+    assert arm["per_class_change"]["truck"] == pytest.approx(0)
+    assert arm["over_controls"]["repeat"]["value"] == pytest.approx(arm["gain"]["value"], abs=1e-9)
+    assert np.array(arm["confusion"]).shape == (3, 3)
+    assert told["null_promotion_rate"] <= 0.2
+
+
+def test_arm_that_finds_the_same_is_not_promoted_and_the_reason_says_so(dataset, tmp_path):
+    trained = train(tmp_path, dataset, gan_screened=0.5)
+    done = decide_promotion(dataset, trained, tmp_path / "promotion", FAST)
+    assert done.result["promoted_arm"] is None
+    assert any("gan_screened" in reason for reason in done.result["reasons"])
+    assert json.loads((tmp_path / "promotion" / "decision.json").read_text())["arms"]["baseline"]["gain"] is None
+
+
+def test_decision_is_the_same_the_second_time(dataset, tmp_path):
+    trained = train(tmp_path, dataset, gan_screened=0.8)
+    first, second = (decide_promotion(dataset, trained, tmp_path / name, FAST) for name in "ab")
+    assert first.digest == second.digest
+
+
+def test_arms_without_the_baselines_seeds_are_refused(dataset, tmp_path):
+    trained = train(tmp_path, dataset, repeat=0.6)
+    with pytest.raises(
+        DataError, match=r"repeat at ratio 0\.2: expected the baseline's seeds .* found \[0, 1, 2, 3, 4\]"
+    ):
+        decide_promotion(dataset, trained[:-1], tmp_path / "promotion", FAST)
+    with pytest.raises(DataError, match="expected a baseline of ratio 0, found none"):
+        decide_promotion(dataset, trained[len(SEEDS) :], tmp_path / "promotion2", FAST)
