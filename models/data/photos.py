@@ -136,7 +136,12 @@ def _hold_out(photos: list[AnnotatedPhoto]) -> list[AnnotatedPhoto]:
 
 def is_held_out(group: str) -> bool:
     """Belongs a group to the held-out quarter of a folder that has no split of its own?"""
-    return int(hashlib.sha256(group.encode()).hexdigest()[:8], 16) / 0x1_0000_0000 < HELD_OUT_SHARE
+    return place_by_name(group) < HELD_OUT_SHARE
+
+
+def place_by_name(name: str) -> float:
+    """A number in [0, 1) that a name always has, spread evenly over names: for splits that stay as data grow."""
+    return int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) / 0x1_0000_0000
 
 
 def choose_split(photos: Iterable[AnnotatedPhoto], split: str) -> list[AnnotatedPhoto]:
@@ -164,6 +169,20 @@ def load_image(path: Path) -> np.ndarray:
     if bgr is None:
         raise DataError(f"{path}: missing or no image")
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+
+
+def write_image(path: Path, image: np.ndarray) -> None:
+    """Write an image in the format that its name ends in, a JPEG at OpenCV's quality of 95.
+
+    Args:
+        path: in a folder that is there.
+        image: uint8 (H, W, 3) RGB.
+
+    Raises:
+        DataError: it cannot be written.
+    """
+    if not cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR)):
+        raise DataError(f"{path}: cannot be written")
 
 
 def load_masks(photo: AnnotatedPhoto) -> np.ndarray:

@@ -13,11 +13,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import cv2
 import numpy as np
 
 from models.data.formats.yolo_numbers import encode_box
-from models.data.photos import DataError, load_image
+from models.data.photos import DataError, load_image, write_image
 from models.evaluation.proof.arms import (
     ARMS,
     BASELINE,
@@ -31,7 +30,7 @@ from models.job.dataset import JobData, JobPhoto, load_dataset_step
 from models.job.extraction import Cutouts, load_cutouts
 from models.job.placement import Place, load_places
 from models.job.screening import load_kept
-from models.steps.blend import MODES, paste
+from models.steps.blend import MODES, OPAQUE, paste
 from models.steps.cutouts import resize_rgba
 from models.steps.placement import find_covered
 from models.steps.step_folder import StepDone, load_step, run_step
@@ -46,8 +45,6 @@ SOURCE_OF: Final = {
 }
 CANDIDATES: Final = 8
 """Cut-outs drawn for a place; the one whose proportions fit it best is pasted."""
-JPEG_QUALITY: Final = 95
-OPAQUE: Final = 128
 
 
 @dataclass(frozen=True)
@@ -165,9 +162,7 @@ def _make_photo(
             "blend": pasted.mode,
             "hidden": int(covered.is_hidden.sum()),
         }
-    path = folder / "images" / "train" / f"{name}.jpg"
-    if not cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]):
-        raise DataError(f"{path}: cannot be written")
+    write_image(folder / "images" / "train" / record["image_id"], image)
     size_wh = (photo.size_hw[1], photo.size_hw[0])
     lines = [f"{k} {encode_box(tuple(map(float, box)), size_wh)}\n" for k, box in zip(class_ids, boxes, strict=True)]
     (folder / "labels" / "train" / f"{name}.txt").write_text("".join(lines), encoding="utf-8")

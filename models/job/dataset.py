@@ -8,7 +8,6 @@ Test is opened once, at the end; everything that is chosen is chosen on val. A f
 split for it, and photos of the training scenes become val; one without either is split by scene.
 """
 
-import hashlib
 import json
 import re
 from collections import Counter
@@ -24,7 +23,7 @@ from models.data.formats.carry import own_paths
 from models.data.formats.dataset import SPLIT_NAMES
 from models.data.formats.images import place_images
 from models.data.manifest import build_manifest
-from models.data.photos import DataError
+from models.data.photos import DataError, place_by_name
 from models.steps.step_folder import StepDone, load_step, run_step
 
 STEP: Final = "dataset"
@@ -153,7 +152,7 @@ def split_three_ways(dataset: Dataset) -> Dataset:
         return dataset
     moved: list[Photo] = []
     for photo in dataset.photos:
-        split, place = photo.split or "train", _place_of(scene_of(photo))
+        split, place = photo.split or "train", place_by_name(scene_of(photo))
         if split == "val":  # and there is no test split
             split = "test"
         elif split == "train" and place < VAL_SHARE:
@@ -167,10 +166,6 @@ def split_three_ways(dataset: Dataset) -> Dataset:
 def scene_of(photo: Photo) -> str:
     """What photos of one scene share: the group, else the file's name without the mark of an augmented version."""
     return photo.group or _VERSION_SUFFIX.sub("", str(Path(photo.image_id).with_suffix("")))
-
-
-def _place_of(scene: str) -> float:
-    return int(hashlib.sha256(scene.encode()).hexdigest()[:8], 16) / 0x1_0000_0000
 
 
 def _boxes_alone(dataset: Dataset) -> Dataset:

@@ -14,10 +14,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import cv2
 import numpy as np
 
-from models.data.photos import DataError
+from models.data.photos import DataError, write_image
 from models.job.crops import load_crops
 from models.job.generation import draw_sheet, over_black
 from models.job.instances import load_instances
@@ -94,7 +93,7 @@ def extract_instances(crops: Path, instances: Path, out: Path, options: Extracti
                 raise DataError(f"extraction: none of {len(images)} {source} instances stands out: {dict(reasons)}")
             np.savez_compressed(folder / f"{source}.npz", **asdict(cutouts))
             sheet = draw_sheet(cutouts.rgba[:SHEET_COUNT], SHEET_COLUMNS)
-            cv2.imwrite(str(folder / f"{source}.png"), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+            write_image(folder / f"{source}.png", sheet)
             told[source] = {"images": len(images), "cut_out": len(cutouts.number), "left_out": dict(reasons)}
         return told
 

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import cv2
 import numpy as np
 import torch
 
-from models.data.photos import DataError
+from models.data.photos import DataError, write_image
 from models.evaluation.generation.features import FeatureNetwork
 from models.gan.generator import Generator
 from models.gan.images import encode_images
@@ -120,7 +119,7 @@ def generate_instances(gan: Path, crops: Path, out: Path, *, count: int, seed: i
         np.save(folder / IMAGES_NAME, images)
         np.save(folder / CRITIC_NAME, judge_pixels(networks.discriminator, images))
         np.save(folder / f"real_{CRITIC_NAME}", judge_pixels(networks.discriminator, real))
-        _write_image(folder / "sheet.png", draw_sheet(images[: SHEET_COLUMNS**2], SHEET_COLUMNS))
+        write_image(folder / "sheet.png", draw_sheet(images[: SHEET_COLUMNS**2], SHEET_COLUMNS))
         return {"count": len(images)}
 
     told = {"count": count, "seed": seed, "psi": psi}
@@ -157,13 +156,7 @@ def _take_snapshot(
     samples = scratch / "samples"
     samples.mkdir(exist_ok=True)
     pixels = generate_pixels(generator, SHEET_COLUMNS**2, seed=SHEET_SEED)
-    _write_image(samples / f"{seen:09d}.png", draw_sheet(pixels, SHEET_COLUMNS))
+    write_image(samples / f"{seen:09d}.png", draw_sheet(pixels, SHEET_COLUMNS))
     if real is None:
         return {}
     return measure_generator(generator, real, count=count, seed=SHEET_SEED + 1, with_memorising=is_last)
-
-
-def _write_image(path: Path, image: np.ndarray) -> None:
-    """Write uint8 (H, W, 3) RGB."""
-    if not cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR)):
-        raise DataError(f"{path}: cannot be written")

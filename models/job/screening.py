@@ -11,10 +11,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import cv2
 import numpy as np
 
-from models.data.photos import DataError
+from models.data.photos import DataError, write_image
 from models.job.crops import load_crops
 from models.job.generation import draw_sheet, over_black
 from models.job.instances import judge_pixels, load_instances
@@ -42,8 +41,6 @@ RULES: Final[tuple[str, ...]] = ("single_40", "single_20", "multi", "critic", "l
 SHEET_COLUMNS: Final = 8
 FIT_SHARE: Final = 0.7
 """Of the train crops: what the learned screen is fitted on; its threshold is set on the others."""
-
-Rule = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -91,12 +88,13 @@ def screen_instances(crops: Path, gan: Path, instances: Path, out: Path, options
             opaque = np.where(images.max(axis=-1, keepdims=True) > 0, np.uint8(255), np.uint8(0))
             return critic.flag(judge_pixels(discriminator, np.concatenate([images, opaque], -1) if is_rgba else images))
 
-        rules = _build_rules(learned, judge_critic)
+        def flag(images: np.ndarray) -> dict[str, np.ndarray]:
+            return {**_flag_by_look(images, learned), "critic": judge_critic(images)}
+
         good, content = real.canvases["val"], real.content_xyxy["val"]
-        errors = _measure_errors(rules, good, content, rng)
+        errors = _measure_errors(flag, good, content, rng)
         shown = over_black(made.images)
-        verdicts = {name: rule(shown) for name, rule in rules.items() if name != "critic"}
-        verdicts["critic"] = critic.flag(made.critic_logits)
+        verdicts = {**_flag_by_look(shown, learned), "critic": critic.flag(made.critic_logits)}
         kept = np.flatnonzero(~verdicts[options.rule])
         if not len(kept):
             raise DataError(f"screening: {options.rule} keeps none of {len(shown)} instances")
@@ -106,8 +104,7 @@ def screen_instances(crops: Path, gan: Path, instances: Path, out: Path, options
         for name, is_broken in verdicts.items():
             rejected = shown[is_broken][: SHEET_COLUMNS * 2]
             if len(rejected):
-                sheet = draw_sheet(rejected, SHEET_COLUMNS)
-                cv2.imwrite(str(folder / f"rejected_{name}.png"), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+                write_image(folder / f"rejected_{name}.png", draw_sheet(rejected, SHEET_COLUMNS))
         return {
             "rule": options.rule,
             "instances": len(shown),
@@ -131,22 +128,15 @@ def load_kept(folder: Path) -> np.ndarray:
     return np.load(folder / KEPT_NAME)
 
 
-def _build_rules(learned: LearnedScreen, judge_critic: Rule) -> dict[str, Rule]:
-    """Every rule as a function of images; histograms are of the content alone, the canvas has none to tell."""
-
-    def counted(screen: Callable[[np.ndarray, int], Any]) -> Rule:
-        def judge(images: np.ndarray) -> np.ndarray:
-            px2 = images.shape[1] * images.shape[2]
-            return screen(histogram(images, content_xyxy=find_content(images)), px2).is_broken
-
-        return judge
-
+def _flag_by_look(images: np.ndarray, learned: LearnedScreen) -> dict[str, np.ndarray]:
+    """Verdicts of every rule but the critic's; histograms are of the content alone, the canvas has none to tell."""
+    px2 = images.shape[1] * images.shape[2]
+    histograms = histogram(images, content_xyxy=find_content(images))
     return {
-        "single_40": counted(lambda h, px2: screen_single_colour(h, px2, count_threshold=40.0)),
-        "single_20": counted(lambda h, px2: screen_single_colour(h, px2, count_threshold=20.0)),
-        "multi": counted(screen_multi_colour),
-        "critic": judge_critic,
-        "learned": learned.screen,
+        "single_40": screen_single_colour(histograms, px2, count_threshold=40.0).is_broken,
+        "single_20": screen_single_colour(histograms, px2, count_threshold=20.0).is_broken,
+        "multi": screen_multi_colour(histograms, px2).is_broken,
+        "learned": learned.screen(images),
     }
 
 
@@ -169,17 +159,20 @@ def _fit_learned(
 
 
 def _measure_errors(
-    rules: Mapping[str, Rule], good: np.ndarray, content_xyxy: np.ndarray, rng: np.random.Generator
+    flag: Callable[[np.ndarray], Mapping[str, np.ndarray]],
+    good: np.ndarray,
+    content_xyxy: np.ndarray,
+    rng: np.random.Generator,
 ) -> dict[str, Any]:
     """Both error rates of every rule on real crops of val, whole and broken; and what it keeps of each kind."""
-    broken = {kind: make_broken(good, kind, rng, content_xyxy=content_xyxy) for kind in BREAKAGES}
+    on_good = flag(good)
+    on_broken = {kind: flag(make_broken(good, kind, rng, content_xyxy=content_xyxy)) for kind in BREAKAGES}
+    truth = np.arange(len(good) * (1 + len(BREAKAGES))) >= len(good)
     errors: dict[str, Any] = {}
-    for name, rule in rules.items():
-        on_good, on_broken = rule(good), {kind: rule(images) for kind, images in broken.items()}
-        verdicts = np.concatenate([on_good, *on_broken.values()])
-        truth = np.arange(len(verdicts)) >= len(good)
+    for name in RULES:
+        by_kind = {kind: verdicts[name] for kind, verdicts in on_broken.items()}
         errors[name] = {
-            **asdict(judge_verdicts(verdicts, truth)),
-            "false_accept_by_kind": {kind: float((~own).mean()) for kind, own in on_broken.items()},
+            **asdict(judge_verdicts(np.concatenate([on_good[name], *by_kind.values()]), truth)),
+            "false_accept_by_kind": {kind: float((~own).mean()) for kind, own in by_kind.items()},
         }
     return errors

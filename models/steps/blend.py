@@ -17,7 +17,7 @@ from models.steps.cutouts import check_rgba, resize_rgba
 from models.structures import ContractError, check_image
 
 MODES: Final[tuple[str, ...]] = ("hard", "feathered", "poisson")
-_OPAQUE: Final = 128
+OPAQUE: Final = 128
 _ERODED_PX: Final = 3
 """How much OpenCV takes off the mask's border before it copies gradients."""
 _MIN_CORE_SHARE: Final = 0.25
@@ -82,7 +82,7 @@ def paste(
     x0, y0, x1, y1 = _check_box(box_xyxy_photo, photo.shape[:2])
     window = np.s_[y0:y1, x0:x1]
     scaled = resize_rgba(rgba, (y1 - y0, x1 - x0))
-    solid = scaled[..., 3] >= _OPAQUE
+    solid = scaled[..., 3] >= OPAQUE
     if not solid.any():
         raise ContractError("rgba: expected a pixel of alpha 128 or more, found none at the box's size")
     colours = scaled[..., :3]

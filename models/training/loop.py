@@ -86,7 +86,7 @@ def run_training(
             checkpoint is untouched.
         TrainingStopped: a signal or max_minutes ended the session; the checkpoint holds its last step.
     """
-    device = choose_device(options)
+    device = choose_device(options.device, options.precision)
     path = options.out / CHECKPOINT_NAME
     saved = load_checkpoint(path) if resume and path.exists() else None
     if options.initial_weights and saved is None:
@@ -195,18 +195,21 @@ def load_averaged(network: nn.Module, run_dir: Path) -> nn.Module:
     return network.eval()
 
 
-def choose_device(options: TrainingOptions) -> torch.device:
+def choose_device(name: str, precision: str) -> torch.device:
     """The device a run computes on.
+
+    Args:
+        name: auto (cuda where there is one), cpu or cuda.
+        precision: f32, bf16 or fp16.
 
     Raises:
         TrainingError: cuda is asked for and not there, or fp16 without it.
     """
-    name = options.device
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
         raise TrainingError("device: expected a GPU that torch can use, found none; --device cpu trains without")
-    if options.precision == "fp16" and name != "cuda":
+    if precision == "fp16" and name != "cuda":
         raise TrainingError("precision: fp16 needs cuda, found cpu; bf16 works on both")
     return torch.device(name)
 

@@ -42,7 +42,7 @@ from models.training.checkpoint import (
 from models.training.errors import TrainingError, TrainingStopped
 from models.training.gan.options import GanOptions
 from models.training.gan.processes import Processes, join_processes
-from models.training.loop import autocast
+from models.training.loop import autocast, choose_device
 from models.training.options import CHECKPOINT_NAME
 from models.training.progress import TrainingLog, show_bar, wants_bar
 from models.training.stopping import StopRequest, watch_signals
@@ -152,11 +152,7 @@ def train_gan(pixels: np.ndarray, options: GanOptions, out: Path, *, take_snapsh
     expected = (options.canvas_px, options.canvas_px, 4 if options.is_rgba else 3)
     if pixels.dtype != np.uint8 or pixels.shape[1:] != expected or len(pixels) == 0:
         raise ValueError(f"pixels: expected uint8 (N, {expected}), found {pixels.dtype} {pixels.shape}")
-    name = "cuda" if options.device == "auto" and torch.cuda.is_available() else options.device
-    device = torch.device("cpu" if name == "auto" else name)
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise TrainingError("device: expected a GPU that torch can use, found none; --device cpu trains without")
-    with join_processes(device) as processes:
+    with join_processes(choose_device(options.device, options.precision)) as processes:
         if options.batch_size % processes.count:
             raise ValueError(
                 f"batch_size: expected a multiple of {processes.count} processes, found {options.batch_size}"

@@ -13,6 +13,7 @@ from models.data.photos import (
     load_image,
     load_masks,
     load_photos,
+    write_image,
 )
 from models.renderer import render_dataset
 from tests.conftest import SHARED_DATA
@@ -25,6 +26,14 @@ def test_polygon_becomes_the_mask_of_its_class(tmp_path):
     expected = np.zeros((3, *SIZE_HW), bool)
     expected[1, 40:51, 40:61] = True
     assert (masks == expected).all()
+
+
+def test_image_is_written_as_it_is_read_or_the_failure_is_told(tmp_path):
+    image = np.random.default_rng(1).integers(0, 256, (5, 7, 3), np.uint8)
+    write_image(tmp_path / "a.png", image)
+    assert (load_image(tmp_path / "a.png") == image).all()
+    with pytest.raises(DataError, match=r"missing/a\.png: cannot be written"):
+        write_image(tmp_path / "missing" / "a.png", image)
 
 
 def test_photo_is_read_as_rgb(tmp_path):
