@@ -43,7 +43,7 @@ class AnnotatedPhoto:
         group: photos of one group show one car.
         car_box_xyxy: the car, photo pixels, or None if unknown.
         is_rendered: drawn by models.renderer.
-        is_pseudo: its regions are a trained teacher's, not a person's.
+        is_pseudo: its regions are a trained teacher's, or pasted, not drawn by a person.
         width: photo pixels.
         height: photo pixels.
     """

@@ -43,7 +43,10 @@ class EqualLinear(nn.Module):
         self.bias_gain = lr_multiplier
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return F.linear(x, self.weight * self.weight_gain, None if self.bias is None else self.bias * self.bias_gain)
+        bias = None if self.bias is None else self.bias * self.bias_gain
+        if x.numel() < self.weight.numel():  # the gain goes to the smaller factor
+            return F.linear(x * self.weight_gain, self.weight, bias)
+        return F.linear(x, self.weight * self.weight_gain, bias)
 
 
 class EqualConv2d(nn.Module):

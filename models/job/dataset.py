@@ -1,15 +1,11 @@
 """dataset: the job's own copy of the photos, in YOLO's layout, split three ways by scene.
 
-In:   a data folder in YOLO's layout. Out: images/, labels/ and data.yaml with train, val and test; index.json, boxes in
-      pixels.
+In:   a data folder in YOLO's layout. Out: images/, labels/ and data.yaml with train, val and test; index.json, boxes
+      and outlines in pixels.
 Must not know: the GAN, detectors.
-
-Test is opened once, at the end; everything that is chosen is chosen on val. A folder without a test split gives its val
-split for it, and photos of the training scenes become val; one without either is split by scene.
 """
 
 import json
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,20 +14,19 @@ from typing import Any, Final
 
 import numpy as np
 
-from models.data.formats import Box, Dataset, Photo, find_format, load_dataset
+from models.data.formats import Box, Dataset, Photo, Polygon, find_format, load_dataset
 from models.data.formats.carry import own_paths
 from models.data.formats.dataset import SPLIT_NAMES
 from models.data.formats.images import place_images
 from models.data.manifest import build_manifest
-from models.data.photos import DataError, place_by_name
+from models.data.photos import DataError
+from models.evaluation.generation.features import FeatureNetwork
+from models.job.orientation import stand_up
+from models.job.scenes import scene_of, split_three_ways
 from models.steps.step_folder import StepDone, load_step, run_step
 
 STEP: Final = "dataset"
 INDEX_NAME: Final = "index.json"
-VAL_SHARE: Final = 0.15
-TEST_SHARE: Final = 0.15
-_VERSION_SUFFIX: Final = re.compile(r"\.rf\.[0-9a-f]{32}$")
-"""How Roboflow tells augmented versions of one photo apart."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +41,7 @@ class JobPhoto:
         size_hw: pixels.
         boxes_xyxy: float64 (K, 4), photo frame.
         class_ids: int64 (K,).
+        outlines_xy: of each box float64 (P, 2), the polygon it surrounds, or None where only the box is known.
     """
 
     path: Path
@@ -55,6 +51,7 @@ class JobPhoto:
     size_hw: tuple[int, int]
     boxes_xyxy: np.ndarray
     class_ids: np.ndarray
+    outlines_xy: tuple[np.ndarray | None, ...]
 
 
 @dataclass(frozen=True)
@@ -78,13 +75,14 @@ class JobData:
         return tuple(photo for photo in self.photos if photo.split == split)
 
 
-def copy_dataset(source: Path, class_name: str, out: Path) -> StepDone:
+def copy_dataset(source: Path, class_name: str, out: Path, *, features: FeatureNetwork | None = None) -> StepDone:
     """Do the step.
 
     Args:
         source: a data folder in YOLO's layout.
         class_name: what is to be generated.
         out: the step's folder.
+        features: finds photos that lie on their side; None: every photo stays as it is.
 
     Raises:
         FaultyAnnotationsError: every fault of the source, a box that leaves its photo among them, with file and line.
@@ -92,13 +90,22 @@ def copy_dataset(source: Path, class_name: str, out: Path) -> StepDone:
     """
     if not source.is_dir():
         raise DataError(f"data folder: no such folder: {source}")
-    options = {"class_name": class_name, "source_digest": build_manifest(source).digest}
+    options = {
+        "class_name": class_name,
+        "source_digest": build_manifest(source).digest,
+        "features": features.name if features else "none",
+    }
 
-    def work(folder: Path, _scratch: Path) -> Mapping[str, Any]:
+    def work(folder: Path, scratch: Path) -> Mapping[str, Any]:
         dataset, _ = load_dataset(source, find_format("yolo"))
-        dataset = split_three_ways(_boxes_alone(dataset))
+        dataset = split_three_ways(dataset)
         counts = {
-            split: Counter(box.label for photo in dataset.photos if photo.split == split for box in photo.boxes)
+            split: Counter(
+                shape.label
+                for photo in dataset.photos
+                if photo.split == split
+                for shape in (*photo.boxes, *_areas(photo))
+            )
             for split in SPLIT_NAMES
         }
         if class_name not in dataset.labels or not counts["train"][class_name]:
@@ -106,8 +113,9 @@ def copy_dataset(source: Path, class_name: str, out: Path) -> StepDone:
             raise DataError(f"class: no instance of {class_name!r} to learn from in {source}; the classes are {known}")
         if empty := [split for split in SPLIT_NAMES[1:] if not counts[split][class_name]]:
             raise DataError(f"class: no instance of {class_name!r} in what is {empty[0]} of {source}")
+        dataset, told = stand_up(dataset, scratch / "turned", features)
         layout = find_format("yolo")
-        layout.write(dataset, folder)
+        layout.write(_boxes_alone(dataset), folder)
         place_images(
             {name: photo.path for name, photo in own_paths(dataset, layout.image_path).items()}, folder, "copy"
         )
@@ -117,6 +125,7 @@ def copy_dataset(source: Path, class_name: str, out: Path) -> StepDone:
             "class_names": list(dataset.labels),
             "photos": {split: sum(photo.split == split for photo in dataset.photos) for split in SPLIT_NAMES},
             "instances": {split: dict(own) for split, own in counts.items()},
+            "turned": told,
         }
 
     return run_step(out, STEP, options, {}, work)
@@ -138,6 +147,7 @@ def load_dataset_step(folder: Path) -> JobData:
             (record["height"], record["width"]),
             np.array(record["boxes_xyxy"], np.float64).reshape(-1, 4),
             np.array(record["class_ids"], np.int64),
+            tuple(None if points is None else np.array(points, np.float64) for points in record["outlines_xy"]),
         )
         for record in json.loads((folder / INDEX_NAME).read_text(encoding="utf-8"))
     ]
@@ -145,27 +155,9 @@ def load_dataset_step(folder: Path) -> JobData:
     return JobData(folder, tuple(photos), names, names.index(result["class_name"]))
 
 
-def split_three_ways(dataset: Dataset) -> Dataset:
-    """Give every photo one of three splits; the module says how."""
-    found = {photo.split for photo in dataset.photos}
-    if {"val", "test"} <= found:
-        return dataset
-    moved: list[Photo] = []
-    for photo in dataset.photos:
-        split, place = photo.split or "train", place_by_name(scene_of(photo))
-        if split == "val":  # and there is no test split
-            split = "test"
-        elif split == "train" and place < VAL_SHARE:
-            split = "val"
-        elif split == "train" and not found & {"val", "test"} and place < VAL_SHARE + TEST_SHARE:
-            split = "test"
-        moved.append(replace(photo, split=split))
-    return Dataset(tuple(moved), dataset.labels)
-
-
-def scene_of(photo: Photo) -> str:
-    """What photos of one scene share: the group, else the file's name without the mark of an augmented version."""
-    return photo.group or _VERSION_SUFFIX.sub("", str(Path(photo.image_id).with_suffix("")))
+def _areas(photo: Photo) -> list[Polygon]:
+    """The photo's polygons that enclose something."""
+    return [polygon for polygon in photo.polygons if not polygon.is_hairline]
 
 
 def _boxes_alone(dataset: Dataset) -> Dataset:
@@ -174,10 +166,7 @@ def _boxes_alone(dataset: Dataset) -> Dataset:
         replace(
             photo,
             polygons=(),
-            boxes=(
-                *photo.boxes,
-                *(Box(p.label, p.bounding_box_xyxy) for p in photo.polygons if not p.is_hairline),
-            ),
+            boxes=(*photo.boxes, *(Box(area.label, area.bounding_box_xyxy) for area in _areas(photo))),
         )
         for photo in dataset.photos
     )
@@ -193,8 +182,15 @@ def _index(dataset: Dataset) -> Sequence[Mapping[str, Any]]:
             "scene": scene_of(photo),
             "width": photo.width,
             "height": photo.height,
-            "boxes_xyxy": [list(box.box_xyxy) for box in photo.boxes],
-            "class_ids": [class_ids[box.label] for box in photo.boxes],
+            "boxes_xyxy": [
+                *(list(box.box_xyxy) for box in photo.boxes),
+                *(list(area.bounding_box_xyxy) for area in _areas(photo)),
+            ],
+            "class_ids": [class_ids[shape.label] for shape in (*photo.boxes, *_areas(photo))],
+            "outlines_xy": [
+                *(None for _ in photo.boxes),
+                *([list(xy) for xy in area.points] for area in _areas(photo)),
+            ],
         }
         for photo in dataset.photos
     ]

@@ -34,7 +34,7 @@ class ExtractionOptions:
     """How instances are cut out.
 
     Attributes:
-        mode: box or mask (Otsu), or alpha, which the GAN must have learned; real crops have none and take mask.
+        mode: box or mask (Otsu), or alpha, which crops must have and the GAN must have learned.
         min_side_px: cut-outs lower or narrower are left out.
     """
 
@@ -79,16 +79,13 @@ def extract_instances(crops: Path, instances: Path, out: Path, options: Extracti
     """
 
     def work(folder: Path, _scratch: Path) -> Mapping[str, Any]:
-        generated = load_instances(instances).images
-        if options.mode == "alpha" and generated.shape[3] == 3:
-            raise DataError("mode: alpha needs a GAN that learned it, found images of three channels")
-        sources = {
-            "generated": (generated if options.mode == "alpha" else over_black(generated), options.mode),
-            "real": (load_crops(crops).canvases["train"], "mask" if options.mode == "alpha" else options.mode),
-        }
+        sources = {"generated": load_instances(instances).images, "real": load_crops(crops).canvases["train"]}
         told: dict[str, Any] = {}
-        for source, (images, mode) in sources.items():
-            cutouts, reasons = _extract_all(images, mode, options.min_side_px)
+        for source, canvases in sources.items():
+            if options.mode == "alpha" and canvases.shape[3] == 3:
+                raise DataError(f"mode: alpha needs images that have it, found {source} ones of three channels")
+            images = canvases if options.mode == "alpha" else over_black(canvases)
+            cutouts, reasons = _extract_all(images, options.mode, options.min_side_px)
             if not len(cutouts.number):
                 raise DataError(f"extraction: none of {len(images)} {source} instances stands out: {dict(reasons)}")
             np.savez_compressed(folder / f"{source}.npz", **asdict(cutouts))

@@ -85,6 +85,23 @@ def over_black(pixels: np.ndarray) -> np.ndarray:
     return np.rint(shown).astype(np.uint8)
 
 
+def lay_under(shown: np.ndarray, canvases: np.ndarray) -> np.ndarray:
+    """Give images on black the alpha of the canvases they were made from: over_black undone.
+
+    Args:
+        shown: uint8 (N, C, C, 3), on black; a pixel brighter than its canvas is opaque becomes as opaque as bright.
+        canvases: uint8 (N, C, C, 3 | 4).
+
+    Returns:
+        shown itself where the canvases have no alpha, else uint8 (N, C, C, 4), straight alpha.
+    """
+    if canvases.shape[3] == 3:
+        return shown
+    alpha = np.maximum(canvases[..., 3:], shown.max(axis=-1, keepdims=True))
+    colour = np.divide(shown.astype(np.float32) * 255, alpha, out=np.zeros(shown.shape, np.float32), where=alpha > 0)
+    return np.concatenate([np.rint(colour).astype(np.uint8), alpha], axis=-1)
+
+
 def cut_content(images: np.ndarray, content_xyxy: np.ndarray) -> np.ndarray:
     """Enlarge each image's content to the whole canvas.
 
@@ -147,7 +164,7 @@ def draw_sheet(pixels: np.ndarray, columns: int) -> np.ndarray:
     """Lay images out in rows; RGBA over a checkerboard; uint8 (N, C, C, 3 | 4) to uint8 (R·C, columns·C, 3) RGB."""
     size = pixels.shape[1]
     if pixels.shape[3] == 4:
-        tiles = np.indices((size, size)).sum(axis=0) // max(size // 8, 1) % 2
+        tiles = (np.indices((size, size)) // max(size // 8, 1)).sum(axis=0) % 2
         board = np.where(tiles[..., None], np.float32(200), np.float32(150))
         alpha = pixels[..., 3:].astype(np.float32) / 255
         pixels = np.rint(pixels[..., :3] * alpha + board * (1 - alpha)).astype(np.uint8)

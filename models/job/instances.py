@@ -20,14 +20,25 @@ from models.evaluation.generation.features import FeatureNetwork
 from models.gan.generator import Generator
 from models.gan.images import encode_images
 from models.job.crops import load_crops
-from models.job.generation import BATCH, RealFeatures, describe_real, draw_sheet, generate_pixels, measure_generator
-from models.steps.step_folder import StepDone, load_step, run_step
+from models.job.generation import (
+    BATCH,
+    RealFeatures,
+    describe_real,
+    draw_sheet,
+    generate_pixels,
+    measure_generator,
+    over_black,
+)
+from models.steps.step_folder import STEP_NAME, StepDone, load_step, run_step, scratch_of
 from models.training.gan import GanOptions, train_gan
 from models.training.gan.loop import load_networks
+from models.training.gan.processes import join_processes
+from models.training.loop import choose_device
 from models.training.options import CHECKPOINT_NAME
 
 TRAIN_STEP: Final = "gan"
 STEP: Final = "instances"
+RUN_NAME: Final = "run"
 CURVE_NAME: Final = "curve.json"
 IMAGES_NAME: Final = "images.npy"
 CRITIC_NAME: Final = "critic.npy"
@@ -67,6 +78,9 @@ def train_instances(
         features: what KID and FID are measured with; None: the curve has no measures, only samples.
         measured_images: generated for each point of the curve.
 
+    Returns:
+        The step, in the first of several processes; the others take their part in the training and write nothing.
+
     Raises:
         DataError: the crops are of another size, or out holds other work.
         TrainingError: as train_gan.
@@ -81,24 +95,30 @@ def train_instances(
     def work(folder: Path, scratch: Path) -> Mapping[str, Any]:
         loaded = load_crops(crops)
         pixels = loaded.canvases["train"]
-        if pixels.shape[1] != options.canvas_px:
-            raise DataError(f"canvas_px: the crops are of {pixels.shape[1]} pixels, found {options.canvas_px}")
+        _check_fit(pixels, options)
         real = None
         if features is not None:
             val, content = loaded.canvases["val"], loaded.content_xyxy["val"]
-            real = describe_real(features, val, content, pixels)
+            real = describe_real(features, over_black(val), content, over_black(pixels))
 
         def take_snapshot(generator: Generator, seen: int) -> Mapping[str, float]:
             return _take_snapshot(generator, seen, scratch, real, measured_images, is_last=seen >= options.images)
 
-        state = train_gan(pixels, options, scratch / "run", take_snapshot=take_snapshot)
-        shutil.copy2(scratch / "run" / CHECKPOINT_NAME, folder / CHECKPOINT_NAME)
+        state = train_gan(pixels, options, scratch / RUN_NAME, take_snapshot=take_snapshot)
+        shutil.copy2(scratch / RUN_NAME / CHECKPOINT_NAME, folder / CHECKPOINT_NAME)
         shutil.copytree(scratch / "samples", folder / "samples")
         (folder / CURVE_NAME).write_text(json.dumps(state.snapshots, indent=1) + "\n", encoding="utf-8")
         seen = state.step * options.batch_size
         return {"images": seen, "s_per_kimg": round(1000 * state.seconds / seen, 2), "snapshots": state.snapshots}
 
-    return run_step(out, TRAIN_STEP, told, {"crops": crops}, work)
+    with join_processes(choose_device(options.device, options.precision)) as processes:
+        if processes.is_first:
+            return run_step(out, TRAIN_STEP, told, {"crops": crops}, work)
+        if not (out / STEP_NAME).is_file():
+            pixels = load_crops(crops).canvases["train"]
+            _check_fit(pixels, options)
+            train_gan(pixels, options, scratch_of(out) / RUN_NAME)
+        return StepDone(out, "", {}, was_there=True)
 
 
 def generate_instances(gan: Path, crops: Path, out: Path, *, count: int, seed: int, psi: float = 1.0) -> StepDone:
@@ -134,6 +154,14 @@ def load_instances(folder: Path) -> Instances:
     """
     load_step(folder, STEP)
     return Instances(*(np.load(folder / name) for name in (IMAGES_NAME, CRITIC_NAME, f"real_{CRITIC_NAME}")))
+
+
+def _check_fit(pixels: np.ndarray, options: GanOptions) -> None:
+    """Refuse crops of another size or number of channels than the run is told."""
+    if pixels.shape[1] != options.canvas_px:
+        raise DataError(f"canvas_px: the crops are of {pixels.shape[1]} pixels, found {options.canvas_px}")
+    if (pixels.shape[3] == 4) != options.is_rgba:
+        raise DataError(f"is_rgba: the crops have {pixels.shape[3]} channels, found {options.is_rgba}")
 
 
 @torch.no_grad()

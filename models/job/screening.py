@@ -15,7 +15,7 @@ import numpy as np
 
 from models.data.photos import DataError, write_image
 from models.job.crops import load_crops
-from models.job.generation import draw_sheet, over_black
+from models.job.generation import draw_sheet, lay_under, over_black
 from models.job.instances import judge_pixels, load_instances
 from models.steps.screening import (
     BREAKAGES,
@@ -79,25 +79,21 @@ def screen_instances(crops: Path, gan: Path, instances: Path, out: Path, options
     def work(folder: Path, _scratch: Path) -> Mapping[str, Any]:
         real, made = load_crops(crops), load_instances(instances)
         rng = np.random.default_rng([options.seed, 11])
-        learned = _fit_learned(real.canvases["train"], real.content_xyxy["train"], options, rng)
+        learned = _fit_learned(over_black(real.canvases["train"]), real.content_xyxy["train"], options, rng)
         critic = CriticScreen.fit(made.real_critic_logits, k=options.critic_k)
         discriminator = load_networks(gan)[0].discriminator
-        is_rgba = made.images.shape[3] == 4
-
-        def judge_critic(images: np.ndarray) -> np.ndarray:
-            opaque = np.where(images.max(axis=-1, keepdims=True) > 0, np.uint8(255), np.uint8(0))
-            return critic.flag(judge_pixels(discriminator, np.concatenate([images, opaque], -1) if is_rgba else images))
+        good, content = real.canvases["val"], real.content_xyxy["val"]
 
         def flag(images: np.ndarray) -> dict[str, np.ndarray]:
-            return {**_flag_by_look(images, learned), "critic": judge_critic(images)}
+            logits = judge_pixels(discriminator, lay_under(images, good))
+            return {**_flag_by_look(images, learned), "critic": critic.flag(logits)}
 
-        good, content = real.canvases["val"], real.content_xyxy["val"]
-        errors = _measure_errors(flag, good, content, rng)
+        errors = _measure_errors(flag, over_black(good), content, rng)
         shown = over_black(made.images)
         verdicts = {**_flag_by_look(shown, learned), "critic": critic.flag(made.critic_logits)}
         kept = np.flatnonzero(~verdicts[options.rule])
         if not len(kept):
-            raise DataError(f"screening: {options.rule} keeps none of {len(shown)} instances")
+            raise DataError(f"screening: {options.rule} keeps none of {len(shown)} instances: train the GAN longer")
         np.save(folder / KEPT_NAME, kept)
         np.savez(folder / VERDICTS_NAME, **verdicts)
         (folder / "learned.json").write_text(json.dumps(learned.to_dict(), indent=1) + "\n", encoding="utf-8")

@@ -22,6 +22,8 @@ _ERODED_PX: Final = 3
 """How much OpenCV takes off the mask's border before it copies gradients."""
 _MIN_CORE_SHARE: Final = 0.25
 """Least share of the mask that must remain after that; of thin instances the clone would leave next to nothing."""
+_ENLARGED: Final = 4
+"""How many times thin instances are enlarged for the clone, so that what is eroded is less than a pixel."""
 _PAD_PX: Final = 4
 _STD_RATIOS: Final = (0.5, 2.0)
 
@@ -63,7 +65,9 @@ def paste(
         mode: "hard": pixels with alpha half or more replace the photo's. "feathered": mixed by alpha, which rises from
             the border inwards over feather_px and keeps a softer edge of its own. "poisson": OpenCV's seamless clone of
             the mask, feathered inwards, since the clone does not quite meet the photo at a mask's border; an instance
-            of which less than a quarter is more than 3 px from its border is feathered instead.
+            of which less than a quarter is more than 3 px from its border is enlarged for that, and one of a pixel or
+            two feathered instead. Of a mask drawn loosely around a scratch the paint takes the photo's colour; what has
+            no gradient of its own vanishes, which measure_change tells.
         feather_px: width of the inward slope, 0 or more; less in an instance that is thinner than twice that.
         match_strength: how far the instance's mean and spread in CIE Lab move to those of the pixels around, [0, 1].
 
@@ -88,15 +92,18 @@ def paste(
     colours = scaled[..., :3]
     if match_strength:
         colours = match_surroundings(photo, colours, solid, (x0, y0), match_strength=match_strength)
+    scale = 1
     if mode == "poisson" and _core_share(solid) < _MIN_CORE_SHARE:
-        mode = "feathered"
+        scale = _ENLARGED
+        if _core_share(_enlarge(solid.astype(np.uint8), scale)) < _MIN_CORE_SHARE:
+            mode = "feathered"
     if mode == "hard":
         alpha = solid.astype(np.float32)
     elif mode == "feathered":
         alpha = _slope(scaled[..., 3] > 0, feather_px) * (scaled[..., 3] / np.float32(255))
     else:
         alpha = _slope(solid, feather_px)
-        colours = _clone(photo, colours, solid, (x0, y0))
+        colours = _clone(photo, colours, solid, (x0, y0), scale)
     blended = photo.copy()
     mixed = photo[window] + alpha[..., None] * (colours.astype(np.float32) - photo[window])
     blended[window] = np.rint(mixed).clip(0, 255).astype(np.uint8)
@@ -105,6 +112,26 @@ def paste(
     columns, rows = np.flatnonzero(solid.any(axis=0)), np.flatnonzero(solid.any(axis=1))
     box = np.array([x0 + columns[0], y0 + rows[0], x0 + columns[-1] + 1, y0 + rows[-1] + 1], np.int64)
     return Pasted(blended, mask, touched, box, mode)
+
+
+def measure_change(photo: np.ndarray, pasted: Pasted) -> float:
+    """Tell how much a paste shows: of the instance's pixels a tenth changed by more than this.
+
+    Args:
+        photo: uint8 (H, W, 3) RGB, before the paste.
+        pasted: into it.
+
+    Returns:
+        Distance in CIE Lab, 0 or more; about 2 can just be seen side by side, black and white are 100 apart.
+    """
+    x0, y0, x1, y1 = pasted.box_xyxy_photo
+    window = np.s_[y0:y1, x0:x1]
+    before, after = (
+        cv2.cvtColor(np.ascontiguousarray(image[window]).astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
+        for image in (photo, pasted.photo)
+    )
+    distances = np.linalg.norm(after - before, axis=-1)[pasted.mask[window]]
+    return float(np.quantile(distances, 0.9))
 
 
 def match_surroundings(
@@ -164,17 +191,27 @@ def _slope(mask: np.ndarray, feather_px: float) -> np.ndarray:
     return np.clip(distances_px / np.float32(width_px + 1), 0, 1)
 
 
-def _clone(photo: np.ndarray, colours: np.ndarray, mask: np.ndarray, corner_xy: tuple[int, int]) -> np.ndarray:
+def _clone(
+    photo: np.ndarray, colours: np.ndarray, mask: np.ndarray, corner_xy: tuple[int, int], scale: int
+) -> np.ndarray:
     """Clone an instance seamlessly; uint8 (h, w, 3), only pixels of the mask are meant to be used.
 
     The photo is continued beyond its border, since OpenCV wants a rim of photo around the mask and a place for it.
     """
     (height, width), (x, y) = mask.shape, corner_xy
     padded = cv2.copyMakeBorder(photo, *(_PAD_PX,) * 4, cv2.BORDER_REPLICATE)
-    window = np.s_[y + _PAD_PX : y + _PAD_PX + height, x + _PAD_PX : x + _PAD_PX + width]
-    source, source_mask = padded.copy(), np.zeros(padded.shape[:2], np.uint8)
-    source[window] = np.where(mask[..., None], colours, source[window])
-    source_mask[window] = mask * np.uint8(255)
+    around = _enlarge(padded[y : y + height + 2 * _PAD_PX, x : x + width + 2 * _PAD_PX], scale)
+    window = np.s_[scale * _PAD_PX : scale * (_PAD_PX + height), scale * _PAD_PX : scale * (_PAD_PX + width)]
+    source, source_mask = around.copy(), np.zeros(around.shape[:2], np.uint8)
+    is_own = _enlarge(mask.astype(np.uint8), scale)
+    source[window] = np.where(is_own[..., None] > 0, _enlarge(colours, scale), source[window])
+    source_mask[window] = is_own * np.uint8(255)
     left, top, box_width, box_height = cv2.boundingRect(source_mask)
     centre_xy = (left + box_width // 2, top + box_height // 2)
-    return cv2.seamlessClone(source, padded, source_mask, centre_xy, cv2.NORMAL_CLONE)[window]
+    cloned = cv2.seamlessClone(source, around, source_mask, centre_xy, cv2.NORMAL_CLONE)[window]
+    return cv2.resize(cloned, (width, height), interpolation=cv2.INTER_AREA)
+
+
+def _enlarge(array: np.ndarray, scale: int) -> np.ndarray:
+    """Each pixel a square of scale x scale."""
+    return array.repeat(scale, axis=0).repeat(scale, axis=1)

@@ -47,7 +47,7 @@ class Placement:
     Attributes:
         box_xyxy_photo: int64 (4,), inside the frame; None if no try succeeded.
         tries: points looked at, the one that was taken included.
-        out_of_frame: tries whose box left the frame, or was too small.
+        out_of_frame: tries whose box left the frame or what is allowed, or was too small.
         overlapping: tries whose box overlapped another too much.
     """
 
@@ -89,6 +89,9 @@ def place(
     max_overlap: float = 0.1,
     max_tries: int = 100,
     min_side_px: int = 4,
+    frame_xyxy_photo: np.ndarray | None = None,
+    allowed: np.ndarray | None = None,
+    min_allowed_share: float = 1.0,
 ) -> Placement:
     """Find a place by trying points of the density.
 
@@ -104,9 +107,12 @@ def place(
         max_overlap: greatest overlap with any box, equal included, [0, 1].
         max_tries: points to try.
         min_side_px: least width and height of the new box.
+        frame_xyxy_photo: float (4,), the box that the density's shares are of; None: the whole photo.
+        allowed: bool (H, W), where an instance may stand; None: everywhere.
+        min_allowed_share: of the new box's pixels, this share at least is allowed, [0, 1].
 
     Raises:
-        ContractError: unknown overlap, or a number out of range.
+        ContractError: unknown overlap, a number out of range, or an array of another shape or dtype.
     """
     if overlap not in OVERLAPS:
         raise ContractError(f"overlap: expected one of {', '.join(OVERLAPS)}, found {overlap!r}")
@@ -117,13 +123,18 @@ def place(
         )
     points = density.sample(max_tries, rng)  # (T, 2 or 3)
     (height, width), photo_wh = instance_hw, np.array([size_hw[1], size_hw[0]])
+    frame = np.asarray((0, 0, *photo_wh) if frame_xyxy_photo is None else frame_xyxy_photo, np.float64)
+    frame_wh = frame[2:] - frame[:2]
     sides_wh = np.tile(np.array([width, height], np.int64), (max_tries, 1))  # (T, 2)
     if density.has_height:
-        heights = np.clip(points[:, 2], 0, 2) * size_hw[0]
+        heights = np.clip(points[:, 2], 0, 2) * frame_wh[1]
         sides_wh = np.rint(np.stack([heights * width / height, heights], axis=1)).astype(np.int64)
-    low = np.rint(np.clip(points[:, :2], -2, 3) * photo_wh - sides_wh / 2).astype(np.int64)
+    low = np.rint(np.clip(points[:, :2], -2, 3) * frame_wh + frame[:2] - sides_wh / 2).astype(np.int64)
     boxes = np.concatenate([low, low + sides_wh], axis=1)  # (T, 4)
     is_inside = (low >= 0).all(axis=1) & (boxes[:, 2:] <= photo_wh).all(axis=1) & (sides_wh >= min_side_px).all(axis=1)
+    if allowed is not None:
+        check_array("allowed", allowed, size_hw, np.bool_)
+        is_inside &= measure_shares(allowed, boxes) >= min_allowed_share
     others = np.asarray(boxes_xyxy_photo, np.float64).reshape(-1, 4)
     is_clear = (measure_overlap(boxes, others, overlap) <= max_overlap).all(axis=1)
     taken = np.flatnonzero(is_inside & is_clear)
@@ -157,6 +168,25 @@ def measure_overlap(boxes_xyxy: np.ndarray, others_xyxy: np.ndarray, overlap: st
     if overlap == "smaller_area":
         area = np.minimum(area, box_area_px2(others)[None, :])
     return np.divide(intersection, area, out=np.zeros_like(intersection), where=area > 0)
+
+
+def measure_shares(mask: np.ndarray, boxes_xyxy: np.ndarray) -> np.ndarray:
+    """Tell how much of each box a mask fills.
+
+    Args:
+        mask: bool (H, W).
+        boxes_xyxy: int (T, 4), any frame position: what lies outside the mask's frame is not filled.
+
+    Returns:
+        float64 (T,), [0, 1]; 0 of an empty box.
+    """
+    sums = np.pad(mask.astype(np.int64).cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))  # sums[y, x]: above and left
+    height, width = mask.shape
+    x0, x1 = (np.clip(boxes_xyxy[:, edge], 0, width) for edge in (0, 2))
+    y0, y1 = (np.clip(boxes_xyxy[:, edge], 0, height) for edge in (1, 3))
+    filled = (sums[y1, x1] - sums[y0, x1] - sums[y1, x0] + sums[y0, x0]).astype(np.float64)
+    area = box_area_px2(np.asarray(boxes_xyxy, np.float64))
+    return np.divide(filled, area, out=np.zeros_like(filled), where=area > 0)
 
 
 @dataclass(frozen=True)

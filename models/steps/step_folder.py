@@ -64,14 +64,28 @@ def run_step(out: Path, step: str, options: Mapping[str, Any], inputs: Mapping[s
     )
     if (out / STEP_NAME).is_file():
         return _take(out, record)
-    scratch = out.with_name(f"{out.name}.work")
+    scratch = scratch_of(out)
     _claim(scratch, record)
-    with new_folder(out) as folder:
-        result = json.loads(json.dumps(dict(work(folder, scratch))))
-        (folder / STEP_NAME).write_text(json.dumps({**record, "result": result}, indent=1) + "\n", encoding="utf-8")
-        digest = write_manifest(folder).digest
+    try:
+        with new_folder(out) as folder:
+            result = json.loads(json.dumps(dict(work(folder, scratch))))
+            content = json.dumps({**record, "result": result}, indent=1)
+            (folder / STEP_NAME).write_text(f"{content}\n", encoding="utf-8")
+            digest = write_manifest(folder).digest
+    except (
+        DataError,
+        ValueError,
+    ):  # input that is refused leaves nothing behind, unless there is something to resume from
+        if [path.name for path in scratch.iterdir()] == [STEP_NAME]:
+            shutil.rmtree(scratch)
+        raise
     shutil.rmtree(scratch)
     return StepDone(out, digest, result, was_there=False)
+
+
+def scratch_of(out: Path) -> Path:
+    """Where a step keeps what it resumes from until its folder is complete."""
+    return out.with_name(f"{out.name}.work")
 
 
 def load_step(folder: Path, step: str) -> StepDone:

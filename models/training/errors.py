@@ -17,7 +17,7 @@ class TrainingStopped(Exception):  # noqa: N818 — nothing went wrong
         step: the steps done; the checkpoint holds them.
     """
 
-    def __init__(self, reason: str, step: int, steps: int) -> None:
-        super().__init__(f"stopped by {reason} after step {step} of {steps}; the same command with --resume goes on")
+    def __init__(self, reason: str, step: int, steps: int, *, again: str = "the same command with --resume") -> None:
+        super().__init__(f"stopped by {reason} after step {step} of {steps}; {again} goes on")
         self.reason = reason
         self.step = step

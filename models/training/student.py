@@ -22,8 +22,9 @@ from models.data.manifest import write_manifest
 from models.data.photos import ANNOTATIONS_NAME, AnnotatedPhoto, DataError, load_image, load_photos
 from models.segmenter.network import SegmenterForExport, build_segmenter
 from models.segmenter.predictor import Segmenter
+from models.steps.outlines import open_hairline, trace_all
 from models.store import ModelCard
-from models.structures import DAMAGE_CLASSES, CropWindow, trace_polygon
+from models.structures import DAMAGE_CLASSES, CropWindow
 from models.training.errors import TrainingError
 from models.training.gate import drop_copies_of_val, train_gate
 from models.training.localizer import label_photos
@@ -201,11 +202,11 @@ def _build_record(photo: AnnotatedPhoto, window: CropWindow, sure: np.ndarray, d
         "image_id": f"{photo.folder}-{Path(photo.image_id).name}",
         "damage_level": 1,
         "regions": [
-            {"points": (points + shift).tolist(), "class_name": channel + 1}
+            {"points": (open_hairline(points) + shift).tolist(), "class_name": channel + 1}
             for channel, mask in enumerate(sure)
             for points in trace_all(mask)
         ],
-        "other_regions": [{"points": points.tolist()} for points in trace_all(unknown)],
+        "other_regions": [{"points": open_hairline(points).tolist()} for points in trace_all(unknown)],
         "width": photo.width,
         "height": photo.height,
         "split": "train",
@@ -213,37 +214,6 @@ def _build_record(photo: AnnotatedPhoto, window: CropWindow, sure: np.ndarray, d
         "pseudo": True,
         **({"car_box_xyxy": photo.car_box_xyxy} if photo.car_box_xyxy else {}),
     }
-
-
-def trace_all(mask: np.ndarray) -> list[np.ndarray]:
-    """Trace a mask into polygons that, filled, give it back; what has a hole is cut in two until it has none.
-
-    Args:
-        mask: bool (H, W).
-
-    Returns:
-        int (P, 2) each, (x, y).
-    """
-    polygons = []
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    for label in range(1, count):
-        x, y, width, height = (int(v) for v in stats[label, :4])
-        patch = labels[y : y + height, x : x + width] == label
-        polygons += [points + np.array([x, y]) for points in _trace_patch(patch)]
-    return polygons
-
-
-def _trace_patch(patch: np.ndarray) -> list[np.ndarray]:
-    border = trace_polygon(patch)
-    filled = cv2.fillPoly(np.zeros(patch.shape, np.uint8), [border.astype(np.int32)], 1).astype(bool)
-    if (filled == patch).all():
-        return [border]
-    height, width = patch.shape
-    if height >= width:
-        parts = ((patch[: height // 2], (0, 0)), (patch[height // 2 :], (0, height // 2)))
-    else:
-        parts = ((patch[:, : width // 2], (0, 0)), (patch[:, width // 2 :], (width // 2, 0)))
-    return [points + np.array(offset) for part, offset in parts for points in trace_all(part)]
 
 
 def _link(source: Path, target: Path) -> None:

@@ -1,6 +1,7 @@
 """Feature networks from a file: any TorchScript module, or an EfficientNet-Lite0 encoder; nothing is fetched."""
 
 import hashlib
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -213,6 +214,23 @@ def load_encoder(
         batch_size=batch_size,
         device=device,
     )
+
+
+def load_feature_network(path: Path) -> TorchFeatures:
+    """Load what a file holds: Inception-v3 as TorchScript, as papers measure with, or an EfficientNet-Lite0 encoder.
+
+    Args:
+        path: as load_torchscript has it for comparable numbers, or as load_encoder.
+
+    Raises:
+        FileNotFoundError: there is no file.
+        ValueError: it is neither.
+    """
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if any("/code/" in name for name in archive.namelist()):
+                return load_torchscript(path, name="inception_v3", arguments={"return_features": True})
+    return load_encoder(path)
 
 
 class _LastStage(nn.Module):

@@ -185,7 +185,7 @@ def build_state(options: GanOptions, device: torch.device) -> GanState:
         ("discriminator", gan.discriminator, options.r1_interval),
     ):
         rate, betas = lazy_adam(options.learning_rate, BETAS, interval)
-        optimizers[name] = torch.optim.Adam(network.parameters(), lr=rate, betas=betas, eps=1e-8)
+        optimizers[name] = torch.optim.Adam(network.parameters(), lr=rate, betas=betas, eps=1e-8, fused=True)
     adaptive = AdaptiveState(probability=1.0 if options.augment == "diffaugment" else 0.0)
     averaged = copy_for_average(gan.generator)
     return GanState(gan, averaged, optimizers, adaptive, torch.zeros((), device=device))
@@ -262,7 +262,7 @@ def _take_steps(
                     state.save(path, options)
                     saved_s = time.monotonic()
             if should_stop:
-                raise TrainingStopped(reason or "another process", state.step, options.steps)
+                raise TrainingStopped(reason or "another process", state.step, options.steps, again="the same command")
 
 
 def take_step(state: GanState, pixels: torch.Tensor, options: GanOptions, processes: Processes) -> dict[str, float]:

@@ -69,7 +69,7 @@ class Processes:
 
 @contextmanager
 def join_processes(device: torch.device) -> Iterator[Processes]:
-    """Join the processes that torchrun started, if it did.
+    """Join the processes that torchrun started, if it did; who has joined already stays as he is.
 
     Args:
         device: cuda takes the GPU of the process's local rank.
@@ -80,6 +80,9 @@ def join_processes(device: torch.device) -> Iterator[Processes]:
     if device.type == "cuda":
         device = torch.device("cuda", distributed.get_node_local_rank())
         torch.cuda.set_device(device)
+    if distributed.is_initialized():
+        yield Processes(distributed.get_rank(), distributed.get_world_size(), device)
+        return
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield Processes(distributed.get_rank(), distributed.get_world_size(), device)

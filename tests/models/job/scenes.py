@@ -8,8 +8,10 @@ import numpy as np
 SIZE_HW = (96, 128)
 
 
-def write_yolo(root: Path, *, train: int = 20, val: int = 6, test: int = 0, seed: int = 3) -> Path:
-    """Photos of one scene each, one or two persons and a truck on every third."""
+def write_yolo(
+    root: Path, *, train: int = 20, val: int = 6, test: int = 0, seed: int = 3, is_figure: bool = False
+) -> Path:
+    """Photos of one scene each, one or two persons and a truck on every third; persons are bars, or head and body."""
     rng = np.random.default_rng(seed)
     for split, count in (("train", train), ("val", val), ("test", test)):
         for number in range(count):
@@ -20,7 +22,12 @@ def write_yolo(root: Path, *, train: int = 20, val: int = 6, test: int = 0, seed
                 lines.append(encode(0, (80, 60, 120, 80)))
             for place in range(1 + number % 2):
                 x, y = 10 + 30 * place + int(rng.integers(0, 8)), int(rng.integers(10, 40))
-                image[y : y + 30, x : x + 12] = rng.integers(180, 255, 3)
+                colour = rng.integers(180, 255, 3)
+                if is_figure:
+                    cv2.ellipse(image, (x + 6, y + 20), (6, 10), 0, 0, 360, colour.tolist(), cv2.FILLED)
+                    cv2.circle(image, (x + 6, y + 5), 5, (40, 60, 200), cv2.FILLED)
+                else:
+                    image[y : y + 30, x : x + 12] = colour
                 lines.append(encode(1, (x, y, x + 12, y + 30)))
             for name in ("images", "labels"):
                 (root / name / split).mkdir(parents=True, exist_ok=True)

@@ -4,8 +4,9 @@ import yaml
 
 from models.data.formats import Box, Dataset, FaultyAnnotationsError, Photo
 from models.data.photos import DataError
-from models.job.dataset import copy_dataset, load_dataset_step, scene_of, split_three_ways
-from tests.models.job.scenes import encode, write_yolo
+from models.job.dataset import copy_dataset, load_dataset_step
+from models.job.scenes import scene_of, split_three_ways
+from tests.models.job.scenes import SIZE_HW, encode, write_yolo
 
 
 def photo(name, split=""):
@@ -38,6 +39,10 @@ def test_three_splits_stay_as_they_are():
     assert splits(photo("a", "train"), photo("b", "val"), photo("c", "test")) == {"a": "train", "b": "val", "c": "test"}
 
 
+def test_photo_of_no_split_beside_three_is_one_to_learn_from():
+    assert splits(photo("a"), photo("b", "val"), photo("c", "test")) == {"a": "train", "b": "val", "c": "test"}
+
+
 def test_folder_without_splits_gets_three_by_scene():
     found = splits(*(photo(f"{number}") for number in range(400)))
     counts = {name: list(found.values()).count(name) for name in ("train", "val", "test")}
@@ -54,6 +59,25 @@ def test_augmented_versions_of_a_photo_are_one_scene():
     found = splits(*many)
     for number in range(60):
         assert len({split for name, split in found.items() if name.startswith(f"{number}_")}) == 1
+
+
+def test_outlines_are_kept_beside_their_boxes(tmp_path):
+    source = write_yolo(tmp_path / "source", val=3, test=3)
+    labels = source / "labels" / "train" / "train001.txt"
+    height, width = SIZE_HW
+    corners = [(10, 12), (30, 16), (20, 60)]
+    numbers = " ".join(f"{x / width:.9f} {y / height:.9f}" for x, y in corners)
+    labels.write_text(f"{encode(1, (40, 30, 60, 90))}\n0 {numbers}\n")
+    done = copy_dataset(source, "person", tmp_path / "dataset")
+    found = next(p for p in load_dataset_step(tmp_path / "dataset").photos if p.image_id == "train001.png")
+    np.testing.assert_allclose(found.boxes_xyxy, [[40, 30, 60, 90], [10, 12, 30, 60]], atol=1e-4)
+    assert found.class_ids.tolist() == [1, 0]
+    assert found.outlines_xy[0] is None
+    np.testing.assert_allclose(found.outlines_xy[1], corners, atol=1e-6)
+    lines = (tmp_path / "dataset" / "labels" / "train" / "train001.txt").read_text().splitlines()
+    assert [len(line.split()) for line in lines] == [5, 5]  # detectors learn boxes
+    assert done.result["instances"]["train"]["truck"] == 8  # on every third of twenty, and this one
+    assert done.result["turned"] is None
 
 
 def test_class_that_nobody_shows_is_refused_with_those_there_are(tmp_path):

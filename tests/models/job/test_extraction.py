@@ -11,6 +11,7 @@ from models.job.extraction import ExtractionOptions, extract_instances, load_cut
 from models.job.instances import Instances  # noqa: E402
 from models.steps.step_folder import run_step  # noqa: E402
 from tests.models.job.scenes import write_yolo  # noqa: E402
+from tests.models.job.test_crops import write_persons  # noqa: E402
 
 
 @pytest.fixture
@@ -50,14 +51,33 @@ def test_real_crops_are_cut_the_same_way(crops, made, tmp_path):
     assert (found.box_xyxy == whole.content_xyxy["train"][found.number]).all()
 
 
-def test_alpha_is_taken_from_images_that_have_it(crops, made, tmp_path):
+def test_alpha_is_taken_from_images_that_have_it(made, tmp_path):
     folder, given = made
-    with pytest.raises(DataError, match="alpha needs a GAN that learned it"):
-        extract_instances(crops, folder, tmp_path / "cut", ExtractionOptions(mode="alpha"))
+    root = tmp_path / "outlined"
+    copy_dataset(write_persons(root / "source"), "person", root / "dataset")
+    cut_crops(root / "dataset", root / "crops", CropsOptions(canvas_px=48, alpha="outline"))
     given["images"] = np.concatenate([given["images"], given["images"][..., :1] // 2 + 100], axis=-1)
     given["images"][..., 3] *= given["images"][..., 0] > 0
-    extract_instances(crops, folder, tmp_path / "cut", ExtractionOptions(mode="alpha"))
+    done = extract_instances(root / "crops", folder, tmp_path / "cut", ExtractionOptions(mode="alpha"))
     assert load_cutouts(tmp_path / "cut", "generated").cut(0)[0, 0].tolist() == [200, 200, 200, 200]
+    found, canvases = load_cutouts(tmp_path / "cut", "real"), load_crops(root / "crops").canvases["train"]
+    assert done.result["real"] == {"images": len(canvases), "cut_out": len(canvases), "left_out": {}}
+    np.testing.assert_array_equal(found.rgba, canvases)
+    for index, canvas in enumerate(canvases):
+        ys, xs = np.nonzero(canvas[..., 3])
+        assert found.box_xyxy[index].tolist() == [xs.min(), ys.min(), xs.max() + 1, ys.max() + 1]
+    extract_instances(root / "crops", folder, tmp_path / "otsu", ExtractionOptions(mode="mask"))  # colours on black
+    assert load_cutouts(tmp_path / "otsu", "generated").cut(0)[0, 0].tolist() == [157, 157, 157, 255]
+
+
+def test_alpha_of_images_that_have_none_is_refused_with_whose(crops, made, tmp_path):
+    folder, given = made
+    with pytest.raises(DataError, match=r"^mode: alpha needs images that have it, found generated ones of three"):
+        extract_instances(crops, folder, tmp_path / "cut", ExtractionOptions(mode="alpha"))
+    given["images"] = np.full((1, 48, 48, 4), 255, np.uint8)
+    with pytest.raises(DataError, match=r"^mode: alpha needs images that have it, found real ones of three"):
+        extract_instances(crops, folder, tmp_path / "cut", ExtractionOptions(mode="alpha"))
+    assert not (tmp_path / "cut").exists()
 
 
 def test_nothing_to_cut_out_is_refused(crops, made, tmp_path):

@@ -9,13 +9,14 @@ torch = pytest.importorskip("torch", reason="the GAN needs vehicle-damage[train]
 
 from models.data.photos import DataError  # noqa: E402
 from models.evaluation.generation.network import TorchFeatures  # noqa: E402
-from models.job.crops import CropsOptions, cut_crops  # noqa: E402
+from models.job.crops import CropsOptions, cut_crops, load_crops  # noqa: E402
 from models.job.dataset import copy_dataset  # noqa: E402
-from models.job.generation import cut_content, draw_sheet, generate_pixels, over_black  # noqa: E402
+from models.job.generation import generate_pixels, over_black  # noqa: E402
 from models.job.instances import generate_instances, judge_pixels, load_instances, train_instances  # noqa: E402
 from models.training.errors import TrainingStopped  # noqa: E402
 from models.training.gan import GanOptions, loop  # noqa: E402
 from tests.models.job.scenes import write_yolo  # noqa: E402
+from tests.models.job.test_crops import write_persons  # noqa: E402
 from tests.models.training.small_runs import StopAfter  # noqa: E402
 
 OPTIONS = GanOptions(
@@ -73,6 +74,46 @@ def test_crops_of_another_size_are_refused(crops, tmp_path):
         train_instances(crops, tmp_path / "gan", replace(OPTIONS, canvas_px=32))
 
 
+@pytest.fixture(scope="module")
+def rgba(tmp_path_factory):
+    root = tmp_path_factory.mktemp("rgba")
+    copy_dataset(write_persons(root / "source"), "person", root / "dataset")
+    cut_crops(root / "dataset", root / "crops", CropsOptions(canvas_px=16, alpha="outline"))
+    return root / "crops"
+
+
+def test_alpha_is_learned_from_crops_that_have_it(rgba, tmp_path):
+    seen = []
+
+    class Watching:
+        name, weights_sha256 = COARSE.name, COARSE.weights_sha256
+
+        def compute_features(self, images):
+            seen.append(images)
+            return COARSE.compute_features(images)
+
+    options = replace(OPTIONS, is_rgba=True, images=16)
+    train_instances(rgba, tmp_path / "gan", options, features=Watching(), measured_images=20)
+    crops = load_crops(rgba)
+    for images, split in zip((seen[0], seen[2]), ("val", "train"), strict=True):
+        np.testing.assert_array_equal(images, over_black(crops.canvases[split]))  # on black, as what is generated
+    assert all(images.shape[3] == 3 for images in seen)
+    generate_instances(tmp_path / "gan", rgba, tmp_path / "instances", count=10, seed=5)
+    made = load_instances(tmp_path / "instances")
+    assert made.images.shape == (10, 16, 16, 4)
+    assert len(np.unique(made.images[..., 3])) > 20
+    discriminator = loop.load_networks(tmp_path / "gan")[0].discriminator
+    np.testing.assert_array_equal(made.real_critic_logits, judge_pixels(discriminator, crops.canvases["train"]))
+
+
+@pytest.mark.parametrize(("name", "is_rgba", "channels"), [("crops", True, 3), ("rgba", False, 4)])
+def test_crops_of_other_channels_are_refused(request, tmp_path, name, is_rgba, channels):
+    folder = request.getfixturevalue(name)
+    with pytest.raises(DataError, match=f"^is_rgba: the crops have {channels} channels, found {is_rgba}"):
+        train_instances(folder, tmp_path / "gan", replace(OPTIONS, is_rgba=is_rgba))
+    assert not (tmp_path / "gan").exists()
+
+
 def test_same_seed_gives_the_same_images_whatever_their_number():
     generator = loop.build_state(OPTIONS, torch.device("cpu")).averaged
     few, many = (generate_pixels(generator, count, seed=3) for count in (70, 130))
@@ -88,23 +129,3 @@ def test_critic_judges_every_image_in_a_full_batch():
     pixels = np.arange(70, dtype=np.uint8)[:, None, None, None] * np.ones((1, 8, 8, 3), np.uint8)
     logits = judge_pixels(Spread(), pixels)
     np.testing.assert_allclose(logits, 64_000 + np.arange(70) / 255 * 2 - 1, atol=0.01)
-
-
-def test_transparent_pixels_are_black_on_the_canvas():
-    pixels = np.full((1, 2, 2, 4), 200, np.uint8)
-    pixels[0, :, :, 3] = [[0, 255], [51, 102]]
-    assert over_black(pixels)[0, :, :, 0].tolist() == [[0, 200], [40, 80]]
-    assert over_black(pixels[..., :3]) is not None
-
-
-def test_content_fills_the_canvas():
-    images = np.zeros((1, 8, 8, 3), np.uint8)
-    images[0, 2:6, 3:5] = 90
-    assert (cut_content(images, np.array([[3, 2, 5, 6]])) == 90).all()
-
-
-def test_sheet_lays_images_out_in_rows():
-    pixels = np.arange(5, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 3), np.uint8)
-    sheet = draw_sheet(pixels, 3)
-    assert sheet.shape == (4, 6, 3)
-    assert sheet[::2, ::2, 0].tolist() == [[0, 1, 2], [3, 4, 0]]

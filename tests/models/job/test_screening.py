@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -5,11 +7,15 @@ torch = pytest.importorskip("torch", reason="the GAN needs vehicle-damage[train]
 
 from models.data.photos import DataError  # noqa: E402
 from models.job import screening  # noqa: E402
-from models.job.crops import CropsOptions, cut_crops  # noqa: E402
+from models.job.crops import CropsOptions, cut_crops, load_crops  # noqa: E402
 from models.job.dataset import copy_dataset  # noqa: E402
-from models.job.instances import generate_instances, load_instances, train_instances  # noqa: E402
+from models.job.extraction import ExtractionOptions, extract_instances, load_cutouts  # noqa: E402
+from models.job.generation import over_black  # noqa: E402
+from models.job.instances import generate_instances, judge_pixels, load_instances, train_instances  # noqa: E402
 from models.job.screening import RULES, ScreeningOptions, load_kept, screen_instances  # noqa: E402
+from models.training.gan import loop  # noqa: E402
 from tests.models.job.scenes import write_yolo  # noqa: E402
+from tests.models.job.test_crops import write_persons  # noqa: E402
 from tests.models.job.test_instances import OPTIONS  # noqa: E402
 
 
@@ -20,6 +26,16 @@ def folders(tmp_path_factory):
     cut_crops(root / "dataset", root / "crops", CropsOptions(canvas_px=16))
     train_instances(root / "crops", root / "gan", OPTIONS)
     generate_instances(root / "gan", root / "crops", root / "instances", count=80, seed=1)
+    return root
+
+
+@pytest.fixture(scope="module")
+def rgba(tmp_path_factory):
+    root = tmp_path_factory.mktemp("rgba")
+    copy_dataset(write_persons(root / "source"), "person", root / "dataset")
+    cut_crops(root / "dataset", root / "crops", CropsOptions(canvas_px=16, alpha="outline"))
+    train_instances(root / "crops", root / "gan", replace(OPTIONS, is_rgba=True, images=16))
+    generate_instances(root / "gan", root / "crops", root / "instances", count=30, seed=1)
     return root
 
 
@@ -62,6 +78,45 @@ def test_rule_that_keeps_nothing_is_refused(folders, tmp_path, monkeypatch):
     with pytest.raises(DataError, match="multi keeps none of 80 instances"):
         run(folders, tmp_path / "screening", rule="multi")
     assert not (tmp_path / "screening").exists()
+
+
+def test_instances_with_alpha_are_screened_on_black_and_by_a_critic_that_sees_it(rgba, tmp_path, monkeypatch):
+    judged = []
+
+    def watch(discriminator, pixels):
+        judged.append(pixels)
+        return judge_pixels(discriminator, pixels)
+
+    monkeypatch.setattr(screening, "judge_pixels", watch)
+    done = run(rgba, tmp_path / "screening", rule="multi", critic_k=0.8)
+    crops, made = load_crops(rgba / "crops"), load_instances(rgba / "instances")
+    good = crops.canvases["val"]
+    assert len(judged) == 9  # good crops, and broken in eight ways
+    assert all(pixels.shape == good.shape for pixels in judged)
+    np.testing.assert_array_equal(judged[0][..., 3], good[..., 3])
+    solid = good[..., 3] == 255
+    np.testing.assert_array_equal(judged[0][solid], good[solid])
+    assert all((pixels != judged[0]).any() for pixels in judged[1:])
+    mean, spread = made.real_critic_logits.mean(), 0.8 * made.real_critic_logits.std(ddof=1)
+    logits = judge_pixels(loop.load_networks(rgba / "gan")[0].discriminator, judged[0])
+    assert done.result["errors"]["critic"]["false_reject"]["count"] == (np.abs(logits - mean) > spread).sum()
+    verdicts = np.load(tmp_path / "screening" / "verdicts.npz")
+    np.testing.assert_array_equal(verdicts["critic"], np.abs(made.critic_logits - mean) > spread)
+    expected = screening.screen_single_colour(
+        screening.histogram(over_black(made.images), content_xyxy=screening.find_content(over_black(made.images))), 256
+    )
+    np.testing.assert_array_equal(verdicts["single_40"], expected.is_broken)
+
+
+def test_instances_with_alpha_are_cut_out_by_it(rgba, tmp_path):
+    done = extract_instances(rgba / "crops", rgba / "instances", tmp_path / "cut", ExtractionOptions(mode="alpha"))
+    images, found = load_instances(rgba / "instances").images, load_cutouts(tmp_path / "cut", "generated")
+    assert done.result["generated"]["cut_out"] == len(found.number) > 0
+    for rgba_px, box, number in zip(found.rgba, found.box_xyxy, found.number, strict=True):
+        x0, y0, x1, y1 = box
+        is_own = rgba_px[..., 3] > 0
+        np.testing.assert_array_equal(rgba_px[is_own], images[number][is_own])
+        assert is_own.sum() == is_own[y0:y1, x0:x1].sum() > 0
 
 
 def test_unknown_rule_is_refused_with_those_there_are():

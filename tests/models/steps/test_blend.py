@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.steps.blend import MODES, match_surroundings, paste
+from models.steps.blend import MODES, match_surroundings, measure_change, paste
 from models.structures import ContractError
 
 
@@ -140,7 +140,36 @@ def test_poisson_meets_the_photo_through_its_feather():
     assert np.abs(steps[1] - steps[0] / 3).max() <= 1  # the outermost pixels count a third
 
 
-@pytest.mark.parametrize("size_hw", [(1, 1), (4, 30), (9, 9), (3, 3)])
+@pytest.mark.parametrize("size_hw", [(3, 30), (30, 4), (9, 9)])
+def test_thin_instance_takes_the_paint_around_and_keeps_its_gradient(size_hw):
+    """A light line in the middle of grey paint, 60 levels above it, becomes one of about as much on other paint."""
+    height, width = size_hw
+    photo, rgba = np.full((40, 40, 3), (20, 40, 150), np.uint8), np.full((*size_hw, 4), 255, np.uint8)
+    rgba[..., :3] = 120
+    rgba[height // 2, width // 2, :3] = 180
+    pasted = paste(photo, rgba, np.array([5, 5, 5 + width, 5 + height]), "poisson", feather_px=0)
+    assert pasted.mode == "poisson"
+    rise = pasted.photo.astype(int) - photo
+    assert (rise[5 + height // 2, 5 + width // 2] >= 35).all()
+    off = pasted.mask.copy()
+    off[4 + height // 2 : 7 + height // 2, 4 + width // 2 : 7 + width // 2] = False
+    assert np.abs(rise[off]).max() <= 12  # grey paint gave way to blue
+
+
+def test_change_is_the_distance_of_the_most_changed_tenth():
+    photo = np.full((20, 20, 3), 255, np.uint8)
+    rgba = np.full((10, 10, 4), 255, np.uint8)
+    rgba[0, :, :3] = 0  # a tenth of the pixels, and one more
+    rgba[1, 0, :3] = 0
+    pasted = paste(photo, rgba, np.array([3, 4, 13, 14]))
+    assert measure_change(photo, pasted) == pytest.approx(100, abs=0.1)
+    rgba[..., :3] = 255
+    assert measure_change(photo, paste(photo, rgba, np.array([3, 4, 13, 14]))) == 0
+    rgba[:2, 0, :3] = 0  # less than a tenth
+    assert measure_change(photo, paste(photo, rgba, np.array([3, 4, 13, 14]))) == 0
+
+
+@pytest.mark.parametrize("size_hw", [(1, 1), (1, 30), (2, 2)])
 def test_what_is_too_thin_for_poisson_is_feathered(size_hw):
     photo, rgba = paint(40, 40), np.full((*size_hw, 4), 255, np.uint8)
     box = np.array([5, 5, 5 + size_hw[1], 5 + size_hw[0]])

@@ -9,6 +9,7 @@ from models.steps.placement import (
     fit_centres,
     fit_joint,
     measure_overlap,
+    measure_shares,
     place,
 )
 from models.structures import ContractError
@@ -159,6 +160,60 @@ def test_the_same_seed_places_the_same():
     assert one.box_xyxy_photo.tolist() == two.box_xyxy_photo.tolist()
 
 
+@pytest.mark.parametrize("fit", [fit_centres, fit_joint])
+def test_a_place_in_a_frame_is_the_place_in_a_photo_of_its_size(fit):
+    boxes, sizes = make_boxes(30)
+    density, empty = fit(boxes, sizes), boxes[:0]
+    for seed in range(20):
+        alone = place(density, (12, 9), (100, 150), empty, np.random.default_rng(seed))
+        inside = np.zeros((300, 400), bool)
+        inside[40:140, 70:220] = True
+        framed = place(
+            density,
+            (12, 9),
+            (300, 400),
+            empty,
+            np.random.default_rng(seed),
+            frame_xyxy_photo=np.array([70, 40, 220, 140]),
+            allowed=inside,
+        )
+        np.testing.assert_array_equal(framed.box_xyxy_photo, alone.box_xyxy_photo + np.array([70, 40, 70, 40]))
+        assert (framed.tries, framed.out_of_frame) == (alone.tries, alone.out_of_frame)
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=50, deadline=None)
+def test_shares_are_counted_pixel_by_pixel(seed):
+    rng = np.random.default_rng(seed)
+    mask = rng.random((9, 12)) < 0.4
+    corners = rng.integers(-4, 14, (20, 2))
+    boxes = np.concatenate([corners, corners + rng.integers(0, 8, (20, 2))], axis=1)
+    for (x0, y0, x1, y1), share in zip(boxes, measure_shares(mask, boxes), strict=True):
+        pixels = [(y, x) for y in range(y0, y1) for x in range(x0, x1)]
+        filled = sum(bool(0 <= y < 9 and 0 <= x < 12 and mask[y, x]) for y, x in pixels)
+        assert share == pytest.approx(filled / len(pixels) if pixels else 0)
+
+
+def test_a_place_is_allowed_by_the_share_that_is_asked():
+    boxes, sizes = make_boxes(40)
+    allowed = np.zeros((200, 300), bool)
+    allowed[:, :150] = True
+    found = []
+    for seed in range(40):
+        placed = place(
+            fit_centres(boxes, sizes),
+            (20, 20),
+            (200, 300),
+            boxes[:0],
+            np.random.default_rng(seed),
+            allowed=allowed,
+            min_allowed_share=0.6,
+        )
+        found.append((150 - placed.box_xyxy_photo[0]) / 20)
+        assert found[-1] >= 0.6
+    assert min(found) < 1  # and more is not asked
+
+
 def test_what_a_paste_hides_is_counted_pixel_by_pixel():
     pasted = np.zeros((20, 20), bool)
     pasted[5:15, 5:15] = True
@@ -205,7 +260,16 @@ def test_boxes_that_give_no_density_are_refused(boxes, sizes):
         fit_centres(boxes, sizes)
 
 
-@pytest.mark.parametrize("change", [{"overlap": "giou"}, {"max_tries": 0}, {"max_overlap": 1.5}, {"min_side_px": 0}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"overlap": "giou"},
+        {"max_tries": 0},
+        {"max_overlap": 1.5},
+        {"min_side_px": 0},
+        {"allowed": np.ones((9, 9), bool)},
+    ],
+)
 def test_wrong_arguments_are_refused(change):
     boxes, sizes = make_boxes(5)
     with pytest.raises(ContractError, match=next(iter(change))):

@@ -45,6 +45,27 @@ def test_interrupted_step_leaves_no_folder_and_keeps_its_scratch(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["a"]
 
 
+def test_input_that_is_refused_leaves_nothing_behind(tmp_path):
+    def look(folder, scratch):
+        (folder / "half.txt").write_text("half")
+        raise DataError("photos: found none")
+
+    with pytest.raises(DataError, match="photos: found none"):
+        run_step(tmp_path / "a", "count", {"n": 3}, {}, look)
+    assert list(tmp_path.iterdir()) == []
+    run_step(tmp_path / "a", "count", {"n": 4}, {}, write_number(4))
+
+
+def test_refusal_keeps_what_can_be_resumed_from(tmp_path):
+    def look(folder, scratch):
+        (scratch / "checkpoint").write_text("7")
+        raise DataError("disk: full")
+
+    with pytest.raises(DataError, match="disk: full"):
+        run_step(tmp_path / "a", "count", {"n": 3}, {}, look)
+    assert (tmp_path / "a.work" / "checkpoint").read_text() == "7"
+
+
 @pytest.mark.parametrize("is_interrupted", [False, True])
 def test_folder_of_other_options_or_inputs_is_refused_by_name(is_interrupted, tmp_path):
     def work(folder, scratch):

@@ -5,9 +5,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 torch = pytest.importorskip("torch", reason="training needs vehicle-damage[train]")
 
@@ -22,7 +19,6 @@ from models.training.segmenter import train_segmenter  # noqa: E402
 from models.training.student import (  # noqa: E402
     choose_unlabelled,
     load_teacher,
-    trace_all,
     train_student,
     write_pseudo_labels,
 )
@@ -61,22 +57,6 @@ def write_image_level(root):
         records.append({**record, "split": "val" if number == 3 else "train"})
     (folder / "annotations.json").write_text(json.dumps(records))
     return folder
-
-
-@settings(max_examples=60, deadline=None)
-@given(arrays(bool, st.tuples(st.integers(1, 24), st.integers(1, 24))))
-def test_traced_polygons_filled_give_the_mask_back(mask):
-    filled = rasterise_polygons(trace_all(mask), mask.shape)
-    assert (filled == mask).all()
-
-
-def test_ring_is_traced_without_its_hole():
-    ring = np.zeros((60, 60), bool)
-    ring[10:50, 10:50] = True
-    ring[20:40, 20:40] = False
-    polygons = trace_all(ring)
-    assert (rasterise_polygons(polygons, ring.shape) == ring).all()
-    assert len(polygons) < 20
 
 
 def test_sure_pixels_become_regions_and_doubtful_ones_no_lesson(tmp_path):
