@@ -1,13 +1,11 @@
 """Commands over annotated photos, mounted as `vehicle-damage models data …`."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from models.data.photos import DataError
+from models.command_errors import reasons_told
 from models.data.preparation_cli import register
 
 data_app = typer.Typer(no_args_is_help=True, help="Convert and check annotated photos.")
@@ -18,21 +16,6 @@ FormatOption = Annotated[
 ]
 
 
-@contextmanager
-def _clear_errors() -> Iterator[None]:
-    """Turn what is wrong into lines on stderr, a fault a line, and exit code 2."""
-    from models.data.formats import FaultyAnnotationsError  # noqa: PLC0415
-
-    try:
-        yield
-    except FaultyAnnotationsError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from error
-    except (DataError, ValueError, OSError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from error
-
-
 @data_app.command()
 def convert(
     source: Annotated[Path, typer.Argument(metavar="SRC", help="Folder, or its annotation file.")],
@@ -40,7 +23,9 @@ def convert(
     to: Annotated[str, typer.Option("--to", help="seed, voc, yolo, coco, via, folders or csv.")],
     source_format: FormatOption = None,
     images: Annotated[str, typer.Option(help="copy, link (hard links) or none.")] = "copy",
-    polygons: Annotated[str, typer.Option(help="keep, or boxes: each becomes its bounding box.")] = "keep",
+    polygons: Annotated[
+        str, typer.Option(help="keep; boxes: each becomes its bounding box; corners: boxes become outlines.")
+    ] = "keep",
     rename: Annotated[list[str] | None, typer.Option(help="OLD=NEW class name; may be given again.")] = None,
 ) -> None:
     """Convert annotated photos; a faulty source is refused whole, and what DST's format cannot carry is listed.
@@ -51,7 +36,7 @@ def convert(
     from models.data.formats import detect_format, find_format  # noqa: PLC0415
     from models.data.formats.faults import describe_losses  # noqa: PLC0415
 
-    with _clear_errors():
+    with reasons_told():
         target = find_format(to)
         found = find_format(source_format) if source_format else detect_format(source)
         renamed = {}
@@ -78,7 +63,7 @@ def check(
     from models.data.check import check_folder  # noqa: PLC0415
     from models.data.formats import detect_format, find_format  # noqa: PLC0415
 
-    with _clear_errors():
+    with reasons_told():
         found = find_format(source_format) if source_format else detect_format(folder)
         summary = check_folder(folder, found)
     typer.echo(f"ok: {summary}")

@@ -4,11 +4,14 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from models.data.folder_writing import new_folder
-from models.data.formats import Box, Dataset, Format, Photo, load_dataset, narrow
+from models.data.formats import Box, Dataset, Format, Photo, Polygon, load_dataset, narrow
 from models.data.formats.carry import own_paths
 from models.data.formats.images import IMAGE_MODES, place_images
+
+POLYGON_MODES: Final = ("keep", "boxes", "corners")
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,8 @@ def convert_folder(
         source_format: the source's.
         target: the format to write.
         images: "copy", "link" (hard links) or "none".
-        polygons: "keep", or "boxes" to replace each by its bounding box.
+        polygons: "keep"; "boxes" to replace each by its bounding box; "corners" to replace each box by an outline of
+            its four corners, for formats that have no place for both.
         renamed: new class names by old ones.
 
     Raises:
@@ -52,8 +56,8 @@ def convert_folder(
     """
     if images not in IMAGE_MODES:
         raise ValueError(f"images: expected one of {', '.join(IMAGE_MODES)}, found {images!r}")
-    if polygons not in ("keep", "boxes"):
-        raise ValueError(f"polygons: expected keep or boxes, found {polygons!r}")
+    if polygons not in POLYGON_MODES:
+        raise ValueError(f"polygons: expected one of {', '.join(POLYGON_MODES)}, found {polygons!r}")
     with new_folder(out) as folder:
         dataset, read_losses = load_dataset(source, source_format)
         losses = Counter(read_losses)
@@ -61,6 +65,8 @@ def convert_folder(
             dataset = dataset.rename_labels(renamed)
         if polygons == "boxes":
             dataset = _polygons_to_boxes(dataset, losses)
+        elif polygons == "corners":
+            dataset = _boxes_to_polygons(dataset, losses)
         narrowed, narrow_losses = narrow(dataset, target)
         losses.update(narrow_losses)
         target.write(narrowed, folder)
@@ -77,4 +83,17 @@ def _polygons_to_boxes(dataset: Dataset, losses: Counter[str]) -> Dataset:
         losses["polygons (their boxes are kept)"] += len(kept)
         losses["polygons"] += len(boxes) - len(kept)
         photos.append(replace(photo, polygons=(), boxes=(*photo.boxes, *kept)))
+    return Dataset(tuple(photos), dataset.labels)
+
+
+def _boxes_to_polygons(dataset: Dataset, losses: Counter[str]) -> Dataset:
+    photos: list[Photo] = []
+    for photo in dataset.photos:
+        corners = [
+            Polygon(box.label, ((x0, y0), (x1, y0), (x1, y1), (x0, y1)))
+            for box in photo.boxes
+            for x0, y0, x1, y1 in [box.box_xyxy]
+        ]
+        losses["boxes (outlines of their corners are kept)"] += len(corners)
+        photos.append(replace(photo, polygons=(*photo.polygons, *corners), boxes=()))
     return Dataset(tuple(photos), dataset.labels)

@@ -2,14 +2,13 @@
 
 import csv
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from models.command_errors import reasons_told
 from models.data import agreement, splits
 from models.data.folder_writing import check_new_folder, write_data_folder
 from models.data.manifest import Manifest, verify_manifest, write_manifest
@@ -30,16 +29,6 @@ def register(app: typer.Typer) -> None:
     app.command()(manifest)
 
 
-@contextmanager
-def _errors_told() -> Iterator[None]:
-    """Turn what the user got wrong into its message on stderr and exit code 2."""
-    try:
-        yield
-    except (DataError, ValueError, OSError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from error
-
-
 def split(
     folder: Annotated[Path, typer.Argument(help="Data folder: images/ and annotations.json.")],
     out: Annotated[Path, typer.Option(help="Data folder to write: images linked, split in the annotations.")],
@@ -56,7 +45,7 @@ def split(
 
     Example: vehicle-damage models data split runs/rendered --ratios 8:1:1 --seed 0 --out runs/split
     """
-    with _errors_told():
+    with reasons_told():
         check_new_folder(out)
         shares = splits.parse_ratios(ratios)
         photos, records = load_photos([folder]), load_records(folder)
@@ -102,7 +91,7 @@ def agree(
 
     Example: vehicle-damage models data agree runs/anna runs/ben --third runs/cho --policy third --out runs/agreed
     """
-    with _errors_told():
+    with reasons_told():
         check_new_folder(out)
         raters = [load_records(path) for path in (a, b)]
         settled = agreement.agree(
@@ -135,7 +124,7 @@ def slices(
     """
     from models.data.slices import count_slices, evaluate_slices  # noqa: PLC0415 - needs scipy
 
-    with _errors_told():
+    with reasons_told():
         rows, header = _load_table(table)
         columns = by or [name for name in header if name != outcome]
         if unknown := [name for name in [outcome, *columns] if name not in header]:
@@ -171,7 +160,7 @@ def manifest(
 
     Example: vehicle-damage models data manifest runs/split --verify
     """
-    with _errors_told():
+    with reasons_told():
         found: Manifest = verify_manifest(folder) if verify else write_manifest(folder)
     counts = "".join(f", {name} {count}" for name, count in found.count_splits().items())
     typer.echo(f"{'unchanged' if verify else 'wrote'} {found.digest}: {len(found.files)} files{counts}")

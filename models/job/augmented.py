@@ -1,14 +1,15 @@
 """augmented: photos of train with instances pasted in, as one arm of the proof wants them.
 
 In:   the folders of dataset, placement, extraction and screening. Out: images/train and labels/train of the added
-      photos, and index.json: what went where. The repeat arm's are the places' photos, nothing pasted, encoded alike.
+      photos, and index.json: what went where, with outlines. The repeat arm's are the places' photos, nothing pasted,
+      encoded alike.
 Must not know: the GAN, detectors.
 
 Every arm takes the same places in the same order; arms differ in the cut-outs alone, and in how they are blended.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -30,8 +31,9 @@ from models.job.dataset import JobData, JobPhoto, load_dataset_step
 from models.job.extraction import Cutouts, load_cutouts
 from models.job.placement import Place, load_places
 from models.job.screening import load_kept
-from models.steps.blend import MODES, OPAQUE, paste
+from models.steps.blend import MODES, OPAQUE, Pasted, measure_change, paste
 from models.steps.cutouts import resize_rgba
+from models.steps.outlines import find_visible, to_points, trace_all
 from models.steps.placement import find_covered
 from models.steps.step_folder import StepDone, load_step, run_step
 
@@ -57,6 +59,9 @@ class AugmentedOptions:
         blend: hard, feathered or poisson.
         match_strength: how far an instance's light and colour move to its surroundings', [0, 1].
         max_covered_share: a box of which the paste covers more is dropped from the labels.
+        min_change: a paste that shows less, as measure_change of models.steps.blend has it, gives way to another
+            cut-out; where all drawn for a place show less, the one that shows most stays. 0: whatever fits best. A
+            white scratch on white paint would be a label of nothing.
         seed: of the choice of cut-outs.
     """
 
@@ -65,6 +70,7 @@ class AugmentedOptions:
     blend: str = "hard"
     match_strength: float = 0.0
     max_covered_share: float = 0.6
+    min_change: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -79,6 +85,7 @@ class AugmentedOptions:
             "blend": (self.blend in MODES, f"one of {', '.join(MODES)}"),
             "match_strength": (0 <= self.match_strength <= 1, "0 to 1"),
             "max_covered_share": (0 <= self.max_covered_share <= 1, "0 to 1"),
+            "min_change": (self.min_change >= 0, "0 or more"),
         }
         for name, (is_fine, expected) in limits.items():
             if not is_fine:
@@ -115,7 +122,14 @@ def paste_instances(
 
 
 def load_augmented(folder: Path) -> Sequence[Mapping[str, Any]]:
-    """What went where: number, image_id, source photo, cut-out, box and blend of each added photo.
+    """Open the folder of the step.
+
+    Returns:
+        One record an added photo: image_id, source (the photo) and hidden (boxes no longer labelled). Of its paste:
+        instance, box_xyxy_photo, blend, change (as min_change has it), outlines_xy_photo that filled give its mask
+        back, and area_px2 of that mask; the repeat arm has none of these. In objects what was there before and still
+        shows: class_id, box_xyxy_photo, is_labelled and outlines_xy_photo, cut back to what is left, no outline where
+        only the box is known.
 
     Raises:
         DataError: the step is not complete.
@@ -148,20 +162,25 @@ def _make_photo(
     image, boxes, class_ids = load_image(photo.path), photo.boxes_xyxy, photo.class_ids
     name = f"{options.arm}-{number:06d}"
     record: dict[str, Any] = {"image_id": f"{name}.jpg", "source": photo.image_id, "hidden": 0}
+    mask, visible, is_hidden = np.zeros(photo.size_hw, bool), boxes, np.zeros(len(boxes), bool)
     if cutouts is not None:
-        chosen = _fit_to_place(cutouts, place, np.random.default_rng([options.seed, number]))
-        box = np.array(place.box_xyxy_photo, np.int64)
-        pasted = paste(image, cutouts.cut(chosen), box, options.blend, match_strength=options.match_strength)
+        rng = np.random.default_rng([options.seed, number])
+        chosen, pasted, change = _paste_one(image, place, cutouts, rng, options)
         covered = find_covered(boxes, pasted.mask, max_covered_share=options.max_covered_share)
-        image = pasted.photo
+        image, mask = pasted.photo, pasted.mask
+        visible, is_hidden = covered.visible_xyxy_photo, covered.is_hidden
         boxes = np.concatenate([covered.visible_xyxy_photo[~covered.is_hidden], [pasted.box_xyxy_photo]])
         class_ids = np.append(class_ids[~covered.is_hidden], data.class_id)
         record |= {
             "instance": int(cutouts.number[chosen]),
             "box_xyxy_photo": [int(edge) for edge in pasted.box_xyxy_photo],
             "blend": pasted.mode,
+            "change": round(change, 2),
             "hidden": int(covered.is_hidden.sum()),
+            "outlines_xy_photo": to_points(trace_all(mask)),
+            "area_px2": int(mask.sum()),
         }
+    record["objects"] = _find_objects(photo, mask, visible, is_hidden)
     write_image(folder / "images" / "train" / record["image_id"], image)
     size_wh = (photo.size_hw[1], photo.size_hw[0])
     lines = [f"{k} {encode_box(tuple(map(float, box)), size_wh)}\n" for k, box in zip(class_ids, boxes, strict=True)]
@@ -169,17 +188,54 @@ def _make_photo(
     return record
 
 
-def _fit_to_place(cutouts: Cutouts, place: Place, rng: np.random.Generator) -> int:
-    """Of a few cut-outs drawn at random the one whose height to width is nearest to the place's, by ratio.
+def _find_objects(
+    photo: JobPhoto, pasted: np.ndarray, visible_xyxy: np.ndarray, is_hidden: np.ndarray
+) -> list[dict[str, Any]]:
+    """What was there before the paste, as far as it still shows."""
+    objects = []
+    for class_id, own, box, hidden in zip(photo.class_ids, photo.outlines_xy, visible_xyxy, is_hidden, strict=True):
+        outlines = [] if own is None else find_visible(own, pasted)
+        if outlines or (own is None and not hidden):
+            objects.append(
+                {
+                    "class_id": int(class_id),
+                    "box_xyxy_photo": [float(edge) for edge in box],
+                    "is_labelled": not hidden,
+                    "outlines_xy_photo": to_points(outlines),
+                }
+            )
+    return objects
+
+
+def _paste_one(
+    image: np.ndarray, place: Place, cutouts: Cutouts, rng: np.random.Generator, options: AugmentedOptions
+) -> tuple[int, Pasted, float]:
+    """The cut-out that fits a place best among those that show enough, or shows most; its paste, and how much it shows.
 
     Raises:
-        DataError: at the place's size none of them has an opaque pixel.
+        DataError: at the place's size none of those drawn has an opaque pixel.
     """
+    found: tuple[int, Pasted, float] | None = None
+    for chosen in _order_by_fit(cutouts, place, rng):
+        box = np.array(place.box_xyxy_photo, np.int64)
+        pasted = paste(image, cutouts.cut(chosen), box, options.blend, match_strength=options.match_strength)
+        change = measure_change(image, pasted)
+        if found is None or change > found[2]:
+            found = chosen, pasted, change
+        if change >= options.min_change:
+            break
+    if found is None:
+        x0, y0, x1, y1 = place.box_xyxy_photo
+        raise DataError(f"{place.image_id}: {CANDIDATES} cut-outs in a row vanish at {x1 - x0} x {y1 - y0} pixels")
+    return found
+
+
+def _order_by_fit(cutouts: Cutouts, place: Place, rng: np.random.Generator) -> Iterator[int]:
+    """A few cut-outs drawn at random that do not vanish; first the one whose proportions fit the place best."""
     drawn = rng.integers(len(cutouts.number), size=CANDIDATES)
     x0, y0, x1, y1 = place.box_xyxy_photo
     left, top, right, bottom = cutouts.box_xyxy[drawn].T
     off = np.abs(np.log((bottom - top) / (right - left)) - np.log((y1 - y0) / (x1 - x0)))
     for chosen in drawn[np.argsort(off, kind="stable")]:
         if (resize_rgba(cutouts.cut(int(chosen)), (y1 - y0, x1 - x0))[..., 3] >= OPAQUE).any():
-            return int(chosen)
-    raise DataError(f"{place.image_id}: {CANDIDATES} cut-outs in a row vanish at {x1 - x0} x {y1 - y0} pixels")
+            yield int(chosen)

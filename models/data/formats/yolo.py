@@ -198,7 +198,7 @@ def fit(dataset: Dataset, losses: Counter[str]) -> Dataset:
     """Keep polygons or boxes: the boxes go where any photo has polygons."""
     if not any(photo.polygons for photo in dataset.photos):
         return dataset
-    losses["boxes (polygons and boxes do not mix; --polygons boxes makes all of them boxes)"] += sum(
+    losses["boxes (polygons and boxes do not mix; --polygons boxes or corners makes all of them one kind)"] += sum(
         len(photo.boxes) for photo in dataset.photos
     )
     return Dataset(tuple(replace(photo, boxes=()) for photo in dataset.photos), dataset.labels)

@@ -75,6 +75,16 @@ def test_polygons_can_be_asked_to_become_boxes(tmp_path):
     assert photos[1].boxes == (Box("car", (20.0, 30.0, 110.0, 80.0)), Box("bump", (40.0, 40.0, 60.0, 50.0)))
 
 
+def test_boxes_can_be_asked_to_become_outlines_of_their_corners(tmp_path):
+    done = run("convert", write_folder(tmp_path / "d"), tmp_path / "a", "--to", "yolo", "--polygons", "corners")
+    assert "6 boxes (outlines of their corners are kept)" in done.stderr
+    assert "do not mix" not in done.stderr
+    photo = load_dataset(tmp_path / "a", FORMATS["yolo"])[0].photos[1]
+    assert photo.boxes == ()
+    cars = [polygon.points for polygon in photo.polygons if polygon.label == "car"]
+    assert cars == [((20.0, 30.0), (110.0, 30.0), (110.0, 80.0), (20.0, 80.0))]
+
+
 @pytest.mark.parametrize("mode", ["copy", "link", "none"])
 def test_images_are_copied_linked_or_left(tmp_path, mode):
     source = write_folder(tmp_path / "d")
@@ -92,7 +102,7 @@ def test_images_are_copied_linked_or_left(tmp_path, mode):
         (["--to", "pdf"], "format: expected one of seed, voc, yolo, coco, via, folders, csv, found 'pdf'"),
         (["--to", "voc", "--from", "excel"], "found 'excel'"),
         (["--to", "voc", "--images", "move"], "images: expected one of copy, link, none"),
-        (["--to", "voc", "--polygons", "drop"], "polygons: expected keep or boxes"),
+        (["--to", "voc", "--polygons", "drop"], "polygons: expected one of keep, boxes, corners"),
         (["--to", "voc", "--rename", "dent"], "rename: expected OLD=NEW"),
         (["--to", "voc", "--rename", "hole=dent"], "rename: no class 'hole'"),
     ],

@@ -15,6 +15,8 @@ from models.job.dataset import copy_dataset, load_dataset_step  # noqa: E402
 from models.job.extraction import Cutouts  # noqa: E402
 from models.job.placement import PlacementOptions, draw_places, load_places  # noqa: E402
 from models.steps.step_folder import run_step  # noqa: E402
+from models.structures import rasterise_polygons  # noqa: E402
+from tests.models.job.damage import write_cars  # noqa: E402
 from tests.models.job.scenes import write_yolo  # noqa: E402
 
 PASTING = tuple(arm for arm in ARMS if arm not in (BASELINE, "repeat"))
@@ -79,6 +81,73 @@ def test_labels_are_a_dataset_that_reads(folders):
         np.testing.assert_allclose(photo.boxes[-1].box_xyxy, record["box_xyxy_photo"], atol=0.01)
 
 
+@pytest.mark.parametrize("arm", PASTING)
+def test_outlines_of_the_paste_give_its_pixels(arm, folders):
+    done = run(folders, arm)
+    for record in load_augmented(done.folder):
+        x0, y0, x1, y1 = record["box_xyxy_photo"]
+        assert record["outlines_xy_photo"] == [[[x0, y0], [x0, y1 - 1], [x1 - 1, y1 - 1], [x1 - 1, y0]]]
+        assert record["area_px2"] == (x1 - x0) * (y1 - y0)
+        assert record["change"] > 60  # red or green on grey
+
+
+def test_what_was_there_before_is_noted_as_far_as_it_shows(folders):
+    originals = {photo.image_id: photo for photo in load_dataset_step(folders / "dataset").choose("train")}
+    for record in load_augmented(run(folders, "gan_screened", max_covered_share=0.0).folder):
+        before = originals[record["source"]]
+        assert len(record["objects"]) == len(before.class_ids) - record["hidden"]
+        assert all(one["outlines_xy_photo"] == [] and one["is_labelled"] for one in record["objects"])
+    for record in load_augmented(run(folders, "repeat").folder):
+        before = originals[record["source"]]
+        assert [one["class_id"] for one in record["objects"]] == before.class_ids.tolist()
+        assert [one["box_xyxy_photo"] for one in record["objects"]] == before.boxes_xyxy.tolist()
+        assert not {"outlines_xy_photo", "area_px2"} & record.keys()
+
+
+def test_outlines_are_cut_back_to_what_shows(tmp_path, monkeypatch):
+    copy_dataset(write_cars(tmp_path / "source"), "scratch", tmp_path / "dataset")
+    draw_places(tmp_path / "dataset", tmp_path / "placement", PlacementOptions(count=20, min_side_px=3, max_overlap=1))
+    for name in ("extraction", "screening"):
+        run_step(tmp_path / name, name, {}, {}, lambda folder, scratch: {})
+    monkeypatch.setattr(augmented, "load_cutouts", lambda folder, source: blocks((0, 255, 0)))
+    data = load_dataset_step(tmp_path / "dataset")
+    originals = {photo.image_id: photo for photo in data.choose("train")}
+    cut = 0
+    for record in load_augmented(run(tmp_path, "real_crop_paste").folder):
+        before = originals[record["source"]]
+        pasted = rasterise_polygons(record["outlines_xy_photo"], before.size_hw)
+        for class_id in set(before.class_ids.tolist()):
+            own = [o for o, k in zip(before.outlines_xy, before.class_ids, strict=True) if k == class_id]
+            if own[0] is None:  # a car
+                continue
+            whole = rasterise_polygons([outline.tolist() for outline in own], before.size_hw)
+            left = rasterise_polygons(
+                [o for one in record["objects"] if one["class_id"] == class_id for o in one["outlines_xy_photo"]],
+                before.size_hw,
+            )
+            np.testing.assert_array_equal(left, whole & ~pasted)
+            cut += (whole & pasted).any()
+    assert cut > 3
+
+
+def test_paste_that_does_not_show_gives_way_to_one_that_does(folders, monkeypatch):
+    """Of the cut-outs one in two has the photo's own grey."""
+    cutouts = blocks((255, 0, 0))
+    cutouts.rgba[::2, ..., :3] = 110
+    monkeypatch.setattr(augmented, "load_cutouts", lambda folder, source: cutouts)
+    shown = {
+        least: load_augmented(run(folders, "real_crop_paste", count=count, min_change=least).folder)
+        for least, count in ((0.0, 20), (50.0, 19), (500.0, 18))
+    }
+    assert any(record["instance"] % 2 == 0 for record in shown[0.0])
+    assert all(record["change"] > 50 for record in shown[50.0])
+    assert any(record["change"] < 50 for record in shown[0.0])
+    for first, asked, most in zip(shown[0.0], shown[50.0], shown[500.0], strict=False):
+        if first["change"] > 50:
+            assert asked == first
+        assert most["change"] >= asked["change"]
+
+
 def test_screened_arms_paste_only_what_was_kept(folders):
     numbers = {arm: {r["instance"] for r in load_augmented(run(folders, arm).folder)} for arm in PASTING}
     assert numbers["gan_screened"] <= {1, 5, 7}
@@ -137,7 +206,7 @@ def test_cutouts_that_vanish_are_refused(folders, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("arm", "baseline"), ("count", 0), ("blend", "glue"), ("match_strength", 2)]
+    ("name", "value"), [("arm", "baseline"), ("count", 0), ("blend", "glue"), ("match_strength", 2), ("min_change", -1)]
 )
 def test_option_that_cannot_be_is_refused_by_name(name, value):
     with pytest.raises(ValueError, match=rf"^{name}: expected .*found {value!r}"):
