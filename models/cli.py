@@ -4,20 +4,21 @@ torch and everything that needs it is imported inside the commands: serving impo
 """
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from models.command_errors import reasons_told
 from models.data.cli import data_app
 from models.data.formats.dataset import SPLIT_NAMES
-from models.data.photos import ANNOTATIONS_NAME, DataError, choose_split, load_photos
-from models.store import NETWORKS, PRETRAINED_DIR, FolderStore, ModelStore, StoreError
+from models.data.photos import ANNOTATIONS_NAME, choose_split, load_photos
+from models.job.cli import augment_app
+from models.store import NETWORKS, PRETRAINED_DIR, FolderStore, ModelStore
 
 app = typer.Typer(no_args_is_help=True, help="Train, compare, promote and roll back the networks.")
 app.add_typer(data_app, name="data")
+app.add_typer(augment_app, name="augment")
 
 PARITY_PHOTOS = 8
 
@@ -26,16 +27,6 @@ DataOption = Annotated[
 ]
 StoreOption = Annotated[Path, typer.Option("--store", help="Folder of model versions.")]
 PolicyOption = Annotated[str, typer.Option(help="Mask policy of the class: crf or threshold.")]
-
-
-@contextmanager
-def _one_line_errors() -> Iterator[None]:
-    """Turn what the user got wrong into one line on stderr and exit code 2."""
-    try:
-        yield
-    except (DataError, StoreError, ValueError, OSError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from error
 
 
 @app.command()
@@ -119,32 +110,27 @@ def train(
         "augment": tuple(augment.split(",")) if augment else None,
         "precision": precision, "device": device, "workers": workers, "progress": progress,
     }  # fmt: skip
-    with _one_line_errors():
+    with reasons_told():
         from models.training import options  # noqa: PLC0415
-        from models.training.errors import TrainingStopped  # noqa: PLC0415
 
         is_known = resume and teacher_run is None and (out / options.OPTIONS_NAME).exists()
         if is_known:
             chosen = options.resume_options(network, tuple(data), out, preset=preset, **given)
         else:
             chosen = options.build_options(network, preset or "cpu", tuple(data), out, **given)
-        try:
-            if teacher_run is not None:
-                from models.training.student import train_student  # noqa: PLC0415
+        if teacher_run is not None:
+            from models.training.student import train_student  # noqa: PLC0415
 
-                out = train_student(chosen, teacher_run=teacher_run, rounds=rounds, resume=resume)
-            else:
-                from models.training import gate, localizer, segmenter  # noqa: PLC0415
+            out = train_student(chosen, teacher_run=teacher_run, rounds=rounds, resume=resume)
+        else:
+            from models.training import gate, localizer, segmenter  # noqa: PLC0415
 
-                train_network = {
-                    "localizer": localizer.train_localizer,
-                    "gate": gate.train_gate,
-                    "segmenter": segmenter.train_segmenter,
-                }[network]
-                train_network(chosen, resume=resume)
-        except TrainingStopped as stopped:
-            typer.echo(f"{network}: {stopped}", err=True)
-            raise typer.Exit({"max_minutes": 0, "SIGINT": 130}.get(stopped.reason, 143)) from stopped
+            train_network = {
+                "localizer": localizer.train_localizer,
+                "gate": gate.train_gate,
+                "segmenter": segmenter.train_segmenter,
+            }[network]
+            train_network(chosen, resume=resume)
     typer.echo(f"trained {network}: {out}")
 
 
@@ -161,7 +147,7 @@ def render(
     """
     from models.renderer import render_dataset  # noqa: PLC0415
 
-    with _one_line_errors():
+    with reasons_told():
         if split not in SPLIT_NAMES:
             raise ValueError(f"split: expected one of {', '.join(SPLIT_NAMES)}, found {split!r}")
         render_dataset(out, photos, seed)
@@ -198,7 +184,7 @@ def evaluate(
 
     Example: vehicle-damage models evaluate --data runs/rendered --out runs/evaluation
     """
-    with _one_line_errors():
+    with reasons_told():
         from models.evaluation.path import PathOptions  # noqa: PLC0415
         from models.evaluation.run import EvaluationOptions, run_evaluation  # noqa: PLC0415
 
@@ -245,7 +231,7 @@ def export(
 
     Example: vehicle-damage models export runs/gate --store runs/store --version 0002 --weights-format openvino-fp16
     """
-    with _one_line_errors():
+    with reasons_told():
         from models import export as exporting  # noqa: PLC0415
         from models.training.options import choose_network_options, load_options  # noqa: PLC0415
 
@@ -299,7 +285,7 @@ def calibrate(
 
     Example: vehicle-damage models calibrate --from runs/store --version 0001 --data runs/val --store runs/calibrated
     """
-    with _one_line_errors():
+    with reasons_told():
         from models.evaluation.calibration import calibrate_versions  # noqa: PLC0415
         from models.evaluation.run import drop_nan, load_annotated, require_libraries, show_bar  # noqa: PLC0415
         from models.evaluation.slicing import load_contexts  # noqa: PLC0415
@@ -331,7 +317,7 @@ def promote(
 
     Example: vehicle-damage models promote gate=0002 --store runs/store
     """
-    with _one_line_errors():
+    with reasons_told():
         chosen = {}
         for pair in versions:
             network, _, version = pair.partition("=")
@@ -349,6 +335,6 @@ def rollback(store: StoreOption) -> None:
 
     Example: vehicle-damage models rollback --store runs/store
     """
-    with _one_line_errors():
+    with reasons_told():
         ModelStore(FolderStore(store)).rollback()
     typer.echo(f"rolled back: {store}")

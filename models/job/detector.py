@@ -9,6 +9,7 @@ interrupted starts anew: with the same seed it ends the same, and a few minutes 
 """
 
 import contextlib
+import hashlib
 import logging
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -71,7 +72,9 @@ class DetectorOptions:
             raise ValueError(f"input_px: expected a multiple of 32, found {self.input_px}")
 
 
-def train_detector(dataset: Path, augmented: Path | None, out: Path, options: DetectorOptions) -> StepDone:
+def train_detector(
+    dataset: Path, augmented: Path | None, out: Path, options: DetectorOptions, *, start: Path | None = None
+) -> StepDone:
     """Do the step.
 
     Args:
@@ -79,18 +82,30 @@ def train_detector(dataset: Path, augmented: Path | None, out: Path, options: De
         augmented: the augmented step's folder; None for the baseline.
         out: the step's folder.
         options: the training.
+        start: folder of another detector step, whose weights to start from; not with options.weights.
 
     Returns:
         The step; its result holds the measures of val.
 
     Raises:
-        DataError: unknown cfg, an input is incomplete, or out holds other work.
+        DataError: unknown cfg, no such weights, an input is incomplete, or out holds other work.
+        ValueError: start and options.weights.
     """
-    inputs = {"dataset": dataset} | ({"augmented": augmented} if augmented else {})
+    if start is not None and options.weights is not None:
+        raise ValueError("start, weights: expected one of them, found both")
+    if options.weights is not None and not options.weights.is_file():
+        raise DataError(f"weights: no such file: {options.weights}")
+    if "u.yaml" in str(out.resolve()):
+        raise DataError(f"out: ultralytics takes u.yaml for a network wherever it stands in a path, found {out}")
+    inputs = {"dataset": dataset, "augmented": augmented, "start": start}
+    inputs = {name: folder for name, folder in inputs.items() if folder is not None}
+    weights = options.weights
+    told = {**asdict(options), "weights": hashlib.sha256(weights.read_bytes()).hexdigest() if weights else None}
+    initial = start / WEIGHTS_NAME if start is not None else weights
 
     def work(folder: Path, scratch: Path) -> Mapping[str, Any]:
         data = load_dataset_step(dataset)
-        trained = _train(_lay_out(data, augmented, scratch / "data"), scratch / "run", options)
+        trained = _train(_lay_out(data, augmented, scratch / "data"), scratch / "run", options, initial)
         shutil.copy2(trained, folder / WEIGHTS_NAME)
         network = _open(trained)
         told: dict[str, Any] = {}
@@ -106,7 +121,7 @@ def train_detector(dataset: Path, augmented: Path | None, out: Path, options: De
                 }
         return {"val": told}
 
-    return run_step(out, STEP, asdict(options), inputs, work)
+    return run_step(out, STEP, told, inputs, work)
 
 
 def load_detections(folder: Path, split: str) -> list[PredictedBoxes]:
@@ -146,7 +161,7 @@ def _lay_out(data: JobData, augmented: Path | None, root: Path) -> Path:
     return root / "data.yaml"
 
 
-def _train(data_yaml: Path, run_dir: Path, options: DetectorOptions) -> Path:
+def _train(data_yaml: Path, run_dir: Path, options: DetectorOptions, initial: Path | None) -> Path:
     """Train from the start; returns the weights of the epoch that val liked best."""
     from ultralytics import YOLO  # noqa: PLC0415 - takes seconds, and changes what PIL opens
 
@@ -156,8 +171,8 @@ def _train(data_yaml: Path, run_dir: Path, options: DetectorOptions) -> Path:
             network = YOLO(options.cfg)
         except FileNotFoundError as error:
             raise DataError(f"cfg: expected a detector that ultralytics knows, found {options.cfg!r}") from error
-        if options.weights:
-            network.load(str(options.weights))
+        if initial is not None:
+            network.load(str(initial))
         network.train(
             data=str(data_yaml.resolve()),
             epochs=options.epochs,
@@ -167,7 +182,7 @@ def _train(data_yaml: Path, run_dir: Path, options: DetectorOptions) -> Path:
             device=options.device,
             deterministic=True,
             workers=0,
-            pretrained=bool(options.weights),
+            pretrained=initial is not None,
             plots=False,
             verbose=False,
             amp=options.device != "cpu",

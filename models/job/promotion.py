@@ -1,12 +1,11 @@
-"""promotion: ratios are chosen on val, the test is opened once, and an arm is promoted if its gain is proven.
+"""promotion: the test is opened once, and an arm is promoted if its gain is proven.
 
-In:   the dataset's folder and every trained detector's. Out: decision.json: the table of arms, gains with their
-      intervals, confusion matrices, the decision in words.
+In:   the folders of dataset and evaluation, and every trained detector's. Out: decision.json: the table of arms, gains
+      with their intervals, confusion matrices, the decision in words.
 Must not know: how photos were made, networks.
 """
 
 import json
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,34 +15,19 @@ import numpy as np
 
 from models.data.photos import DataError
 from models.evaluation.detection.table import DetectionTable, evaluate_detections
-from models.evaluation.proof.arms import ARMS, BASELINE
+from models.evaluation.proof.arms import ARMS
 from models.evaluation.proof.comparison import ArmOnTest, Comparison, JudgingRule, judge_values, resample_arms
 from models.evaluation.proof.gain import PairedGain
 from models.evaluation.proof.null import promotion_rate_when_shuffled
-from models.evaluation.proof.ratio import ChosenRatio, RatioOnVal, choose_ratio
+from models.evaluation.proof.ratio import ChosenRatio
 from models.job.dataset import JobData, load_dataset_step
 from models.job.detector import annotations_of, load_detections
+from models.job.evaluation import STEP as EVALUATION_STEP
+from models.job.evaluation import TrainedArm, load_chosen
 from models.steps.step_folder import StepDone, load_step, run_step
 
 STEP: Final = "promotion"
 DECISION_NAME: Final = "decision.json"
-
-
-@dataclass(frozen=True)
-class TrainedArm:
-    """One detector.
-
-    Attributes:
-        arm: one of the proof's arms.
-        ratio: photos added over photos of train; 0 for the baseline.
-        seed: of its training.
-        folder: the detector step's.
-    """
-
-    arm: str
-    ratio: float
-    seed: int
-    folder: Path
 
 
 @dataclass(frozen=True)
@@ -65,18 +49,28 @@ class ProofOptions:
     seed: int = 0
 
 
-def decide_promotion(dataset: Path, trained: Sequence[TrainedArm], out: Path, options: ProofOptions) -> StepDone:
+def decide_promotion(
+    dataset: Path, evaluation: Path, trained: Sequence[TrainedArm], out: Path, options: ProofOptions
+) -> StepDone:
     """Do the step.
 
+    Args:
+        dataset: the dataset step's folder.
+        evaluation: the evaluation step's, of the same detectors: what entered the test was chosen there.
+        trained: every detector.
+        out: the step's folder.
+        options: of the proof.
+
     Raises:
-        DataError: no baseline, an arm without all of the baseline's seeds, or out holds other work.
+        DataError: the evaluation is of other detectors, an input is incomplete, or out holds other work.
     """
-    inputs = {f"{own.arm} ratio {own.ratio:g} seed {own.seed}": own.folder for own in trained}
+    inputs = {"dataset": dataset, "evaluation": evaluation, **{own.name: own.folder for own in trained}}
 
     def work(folder: Path, _scratch: Path) -> Mapping[str, Any]:
         data = load_dataset_step(dataset)
-        _check_seeds(trained)
-        chosen = _choose_on_val(data, trained)
+        if load_step(evaluation, EVALUATION_STEP).result["detectors"] != sorted(own.name for own in trained):
+            raise DataError(f"evaluation: {evaluation} is of other detectors")
+        chosen = load_chosen(evaluation)
         on_test = _open_test(data, trained, chosen)
         rule = JudgingRule(
             data.class_names, data.class_names[data.class_id], alpha=options.alpha, seed_spread=options.seed_spread
@@ -93,7 +87,7 @@ def decide_promotion(dataset: Path, trained: Sequence[TrainedArm], out: Path, op
         (folder / DECISION_NAME).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
         return {"promoted_arm": told["promoted_arm"], "reasons": told["reasons"]}
 
-    return run_step(out, STEP, asdict(options), {"dataset": dataset, **inputs}, work)
+    return run_step(out, STEP, asdict(options), inputs, work)
 
 
 def load_decision(folder: Path) -> Mapping[str, Any]:
@@ -104,35 +98,6 @@ def load_decision(folder: Path) -> Mapping[str, Any]:
     """
     load_step(folder, STEP)
     return json.loads((folder / DECISION_NAME).read_text(encoding="utf-8"))
-
-
-def _check_seeds(trained: Sequence[TrainedArm]) -> None:
-    """Arms are compared pair by pair: each arm and ratio needs the baseline's seeds."""
-    seeds: defaultdict[tuple[str, float], list[int]] = defaultdict(list)
-    for own in trained:
-        seeds[own.arm, own.ratio].append(own.seed)
-    expected = sorted(seeds.get((BASELINE, 0.0), []))
-    if not expected:
-        raise DataError("arms: expected a baseline of ratio 0, found none")
-    for (arm, ratio), found in seeds.items():
-        if sorted(found) != expected:
-            raise DataError(
-                f"{arm} at ratio {ratio:g}: expected the baseline's seeds {expected}, found {sorted(found)}"
-            )
-
-
-def _choose_on_val(data: JobData, trained: Sequence[TrainedArm]) -> dict[str, ChosenRatio]:
-    """The ratio of each arm but the baseline, by the class's AP at IoU 0.5 on val."""
-    truth, name = annotations_of(data.choose("val")), data.class_names[data.class_id]
-    measured: defaultdict[str, defaultdict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for own in trained:
-        if own.arm != BASELINE:
-            table = evaluate_detections(load_detections(own.folder, "val"), truth, data.class_names)
-            measured[own.arm][own.ratio].append(table.per_class[name].ap_50)
-    return {
-        arm: choose_ratio([RatioOnVal(ratio, tuple(values)) for ratio, values in by_ratio.items()])
-        for arm, by_ratio in measured.items()
-    }
 
 
 def _open_test(

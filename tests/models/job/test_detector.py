@@ -79,6 +79,37 @@ def test_unknown_cfg_is_refused_by_name(dataset, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_detector_goes_on_from_the_one_it_starts_from(dataset, baseline, tmp_path):
+    still = DetectorOptions(**{**vars(TINY), "epochs": 1, "seed": 9})
+    warm = train_detector(dataset, None, tmp_path / "warm", still, start=baseline.folder)
+    cold = train_detector(dataset, None, tmp_path / "cold", still)
+
+    def first_filter(folder):
+        saved = torch.load(folder / "weights.pt", weights_only=False)
+        return next(iter((saved["ema"] or saved["model"]).float().state_dict().values()))
+
+    start = first_filter(baseline.folder)
+    assert (first_filter(warm.folder) - start).abs().mean() < 0.2 * (first_filter(cold.folder) - start).abs().mean()
+    with pytest.raises(DataError, match="inputs: start: made with"):
+        train_detector(dataset, None, tmp_path / "warm", still)
+
+
+def test_weights_and_start_exclude_each_other_and_weights_must_be_there(dataset, baseline, tmp_path):
+    given = DetectorOptions(**{**vars(TINY), "weights": baseline.folder / "weights.pt"})
+    with pytest.raises(ValueError, match="start, weights: expected one of them, found both"):
+        train_detector(dataset, None, tmp_path / "out", given, start=baseline.folder)
+    missing = DetectorOptions(**{**vars(TINY), "weights": tmp_path / "none.pt"})
+    with pytest.raises(DataError, match=r"weights: no such file: .*none\.pt"):
+        train_detector(dataset, None, tmp_path / "out", missing)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_path_that_ultralytics_would_rewrite_is_refused(dataset, tmp_path):
+    with pytest.raises(DataError, match=r"out: ultralytics takes u\.yaml for a network"):
+        train_detector(dataset, None, tmp_path / "yolov5nu.yaml", TINY)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(("name", "value"), [("epochs", 0), ("batch_size", 0), ("input_px", 100)])
 def test_option_that_cannot_be_is_refused_by_name(name, value):
     with pytest.raises(ValueError, match=f"^{name}: expected .*found {value}"):

@@ -11,7 +11,8 @@ from models.data.photos import DataError
 from models.evaluation.detection.matching import PredictedBoxes
 from models.job import detector
 from models.job.dataset import copy_dataset, load_dataset_step
-from models.job.promotion import ProofOptions, TrainedArm, decide_promotion, load_decision
+from models.job.evaluation import TrainedArm, evaluate_detectors
+from models.job.promotion import ProofOptions, decide_promotion, load_decision
 from models.steps.step_folder import run_step
 from tests.models.job.scenes import write_yolo
 
@@ -29,7 +30,8 @@ def dataset(tmp_path_factory):
 def write_detector(root, dataset, arm, ratio, seed, *, found):
     """A detector that sees every truck and a share of the persons: of val by the ratio, of test by `found`."""
     data = load_dataset_step(dataset)
-    out = root / f"{arm}-{ratio:g}-{seed}"
+    own = TrainedArm(arm, ratio, seed, root / "detectors" / f"{arm}-{round(100 * ratio)}-seed{seed}")
+    out = own.folder
 
     def work(folder, scratch):
         for split in detector.JUDGED_SPLITS:
@@ -43,7 +45,7 @@ def write_detector(root, dataset, arm, ratio, seed, *, found):
         return {}
 
     run_step(out, detector.STEP, {"arm": arm, "ratio": ratio, "seed": seed}, {}, work)
-    return TrainedArm(arm, ratio, seed, out)
+    return own
 
 
 def train(root, dataset, **found):
@@ -57,9 +59,14 @@ def train(root, dataset, **found):
     return trained
 
 
+def decide(dataset, trained, root, name="promotion"):
+    evaluate_detectors(dataset, trained, root / f"{name}-evaluation")
+    return decide_promotion(dataset, root / f"{name}-evaluation", trained, root / name, FAST)
+
+
 def test_arm_that_finds_far_more_is_promoted_at_the_ratio_that_val_chose(dataset, tmp_path):
     trained = train(tmp_path, dataset, gan_screened=0.95, repeat=0.5)
-    done = decide_promotion(dataset, trained, tmp_path / "promotion", FAST)
+    done = decide(dataset, trained, tmp_path)
     told = load_decision(tmp_path / "promotion")
     assert done.result["promoted_arm"] == told["promoted_arm"] == "gan_screened"
     assert told["metric"] == "ap_50 of person"
@@ -76,7 +83,7 @@ def test_arm_that_finds_far_more_is_promoted_at_the_ratio_that_val_chose(dataset
 
 def test_arm_that_finds_the_same_is_not_promoted_and_the_reason_says_so(dataset, tmp_path):
     trained = train(tmp_path, dataset, gan_screened=0.5)
-    done = decide_promotion(dataset, trained, tmp_path / "promotion", FAST)
+    done = decide(dataset, trained, tmp_path)
     assert done.result["promoted_arm"] is None
     assert any("gan_screened" in reason for reason in done.result["reasons"])
     assert json.loads((tmp_path / "promotion" / "decision.json").read_text())["arms"]["baseline"]["gain"] is None
@@ -84,15 +91,13 @@ def test_arm_that_finds_the_same_is_not_promoted_and_the_reason_says_so(dataset,
 
 def test_decision_is_the_same_the_second_time(dataset, tmp_path):
     trained = train(tmp_path, dataset, gan_screened=0.8)
-    first, second = (decide_promotion(dataset, trained, tmp_path / name, FAST) for name in "ab")
+    first, second = (decide(dataset, trained, tmp_path, name) for name in "ab")
     assert first.digest == second.digest
 
 
-def test_arms_without_the_baselines_seeds_are_refused(dataset, tmp_path):
+def test_evaluation_of_other_detectors_is_refused(dataset, tmp_path):
     trained = train(tmp_path, dataset, repeat=0.6)
-    with pytest.raises(
-        DataError, match=r"repeat at ratio 0\.2: expected the baseline's seeds .* found \[0, 1, 2, 3, 4\]"
-    ):
-        decide_promotion(dataset, trained[:-1], tmp_path / "promotion", FAST)
-    with pytest.raises(DataError, match="expected a baseline of ratio 0, found none"):
-        decide_promotion(dataset, trained[len(SEEDS) :], tmp_path / "promotion2", FAST)
+    evaluate_detectors(dataset, trained[: len(SEEDS)], tmp_path / "evaluation")
+    with pytest.raises(DataError, match=r"evaluation: .* is of other detectors"):
+        decide_promotion(dataset, tmp_path / "evaluation", trained, tmp_path / "promotion", FAST)
+    assert not (tmp_path / "promotion").exists()
