@@ -18,7 +18,9 @@ DeviceOption = Annotated[str | None, typer.Option(help="cpu or cuda, for the GAN
 
 @augment_app.command()
 def run(
-    data: Annotated[Path, typer.Option(help="Data folder in YOLO's layout.")],
+    data: Annotated[
+        list[Path], typer.Option(help="Data folder in YOLO's layout, or as `data convert` reads; may be given again.")
+    ],
     class_name: Annotated[str, typer.Option("--class", help="What is generated, by its name in data.yaml.")],
     out: Annotated[Path, typer.Option(help="The job's folder: a subfolder a step, report.html, report.json.")],
     preset: Annotated[str, typer.Option(help="smoke (minutes), cpu (hours on two cores) or gpu (a night).")] = "cpu",

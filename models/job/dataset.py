@@ -1,7 +1,7 @@
 """dataset: the job's own copy of the photos, in YOLO's layout, split three ways by scene.
 
-In:   a data folder in YOLO's layout. Out: images/, labels/ and data.yaml with train, val and test; index.json, boxes
-      and outlines in pixels.
+In:   data folders, in YOLO's layout or another format. Out: images/, labels/ and data.yaml with train, val and test;
+      index.json, boxes and outlines in pixels.
 Must not know: the GAN, detectors.
 """
 
@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from models.data.formats import Box, Dataset, Photo, Polygon, find_format, load_dataset
+from models.data.formats import Box, Dataset, Photo, Polygon, detect_format, find_format, load_dataset
 from models.data.formats.carry import own_paths
 from models.data.formats.dataset import SPLIT_NAMES
 from models.data.formats.images import place_images
@@ -75,30 +75,37 @@ class JobData:
         return tuple(photo for photo in self.photos if photo.split == split)
 
 
-def copy_dataset(source: Path, class_name: str, out: Path, *, features: FeatureNetwork | None = None) -> StepDone:
+def copy_dataset(
+    source: Path, class_name: str, out: Path, *, more: Sequence[Path] = (), features: FeatureNetwork | None = None
+) -> StepDone:
     """Do the step.
 
     Args:
-        source: a data folder in YOLO's layout.
+        source: a data folder, in YOLO's layout or another format that its files tell.
         class_name: what is to be generated.
         out: the step's folder.
+        more: further data folders; classes of one name are one class.
         features: finds photos that lie on their side; None: every photo stays as it is.
 
     Raises:
-        FaultyAnnotationsError: every fault of the source, a box that leaves its photo among them, with file and line.
+        FaultyAnnotationsError: every fault of a source, a box that leaves its photo among them, with file and line.
         DataError: no folder, no instance of the class in what would be a split, or out holds other work.
+        ValueError: a source of no known format, or two photos of one name.
     """
-    if not source.is_dir():
-        raise DataError(f"data folder: no such folder: {source}")
+    sources = (source, *more)
+    for folder in sources:
+        if not folder.is_dir():
+            raise DataError(f"data folder: no such folder: {folder}")
     options = {
         "class_name": class_name,
-        "source_digest": build_manifest(source).digest,
+        "source_digest": "+".join(build_manifest(folder).digest for folder in sources),
         "features": features.name if features else "none",
     }
 
+    told_sources = ", ".join(map(str, sources))
+
     def work(folder: Path, scratch: Path) -> Mapping[str, Any]:
-        dataset, _ = load_dataset(source, find_format("yolo"))
-        dataset = split_three_ways(dataset)
+        dataset = split_three_ways(_join([_read(own) for own in sources]))
         counts = {
             split: Counter(
                 shape.label
@@ -110,9 +117,11 @@ def copy_dataset(source: Path, class_name: str, out: Path, *, features: FeatureN
         }
         if class_name not in dataset.labels or not counts["train"][class_name]:
             known = ", ".join(f"{label} ({counts['train'][label]})" for label in dataset.labels) or "none"
-            raise DataError(f"class: no instance of {class_name!r} to learn from in {source}; the classes are {known}")
+            raise DataError(
+                f"class: no instance of {class_name!r} to learn from in {told_sources}; the classes are {known}"
+            )
         if empty := [split for split in SPLIT_NAMES[1:] if not counts[split][class_name]]:
-            raise DataError(f"class: no instance of {class_name!r} in what is {empty[0]} of {source}")
+            raise DataError(f"class: no instance of {class_name!r} in what is {empty[0]} of {told_sources}")
         dataset, told = stand_up(dataset, scratch / "turned", features)
         layout = find_format("yolo")
         layout.write(_boxes_alone(dataset), folder)
@@ -153,6 +162,17 @@ def load_dataset_step(folder: Path) -> JobData:
     ]
     names = tuple(result["class_names"])
     return JobData(folder, tuple(photos), names, names.index(result["class_name"]))
+
+
+def _read(source: Path) -> Dataset:
+    layout = find_format("yolo")
+    return load_dataset(source, layout if layout.looks_like(source) else detect_format(source))[0]
+
+
+def _join(datasets: Sequence[Dataset]) -> Dataset:
+    """All photos, under the classes of all, in the order in which they come up."""
+    labels = dict.fromkeys(label for dataset in datasets for label in dataset.labels)
+    return Dataset(tuple(photo for dataset in datasets for photo in dataset.photos), tuple(labels))
 
 
 def _areas(photo: Photo) -> list[Polygon]:

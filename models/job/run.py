@@ -1,10 +1,10 @@
 """The whole job: every step in its folder, in order; what is done is taken as it is, so a killed job goes on.
 
-In:   a data folder in YOLO's layout. Out: the job's folder, a subfolder a step, report.html and report.json.
+In:   data folders. Out: the job's folder, a subfolder a step, report.html and report.json.
 Must not know: how a step does its work.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -46,19 +46,19 @@ class JobStep:
 
 
 def plan_job(
-    data: Path, class_name: str, out: Path, options: JobOptions, features: FeatureNetwork | None
+    data: Sequence[Path], class_name: str, out: Path, options: JobOptions, features: FeatureNetwork | None
 ) -> Iterator[JobStep]:
     """The steps, in order; later ones look at what earlier ones left: do each before asking for the next.
 
     Args:
-        data: a data folder in YOLO's layout.
+        data: data folders, one or more.
         class_name: what is generated.
         out: the job's folder.
         options: of the job.
         features: measures the generator and finds turned photos; None: neither.
     """
     dataset, crops = out / "dataset", out / "crops"
-    yield JobStep("dataset", partial(copy_dataset, data, class_name, dataset, features=features))
+    yield JobStep("dataset", partial(copy_dataset, data[0], class_name, dataset, more=data[1:], features=features))
     yield JobStep("crops", partial(cut_crops, dataset, crops, options.crops))
     yield from _plan_generation(out, options, features)
     trained: list[TrainedArm] = []
@@ -70,7 +70,7 @@ def plan_job(
 
 
 def run_job(
-    data: Path,
+    data: Sequence[Path],
     class_name: str,
     out: Path,
     options: JobOptions,
@@ -81,7 +81,7 @@ def run_job(
     """Do the whole job and write its report.
 
     Args:
-        data: a data folder in YOLO's layout.
+        data: data folders, one or more.
         class_name: what is generated.
         out: the job's folder; what another run of the same job left in it is gone on from.
         options: of the job.

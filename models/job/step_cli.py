@@ -36,7 +36,9 @@ def register(app: typer.Typer) -> None:
 
 
 def dataset(
-    data: Annotated[Path, typer.Option(help="Data folder in YOLO's layout.")],
+    data: Annotated[
+        list[Path], typer.Option(help="Data folder in YOLO's layout, or as `data convert` reads; may be given again.")
+    ],
     class_name: Annotated[str, typer.Option("--class", help="What is generated, by its name in data.yaml.")],
     out: OutOption,
     features: FeaturesOption = None,
@@ -48,7 +50,7 @@ def dataset(
     with reasons_told():
         from models.job.dataset import copy_dataset  # noqa: PLC0415
 
-        done = copy_dataset(data, class_name, out, features=_load_features(features))
+        done = copy_dataset(data[0], class_name, out, more=data[1:], features=_load_features(features))
     _tell(done)
 
 

@@ -1,3 +1,6 @@
+import json
+
+import cv2
 import numpy as np
 import pytest
 import yaml
@@ -107,3 +110,26 @@ def test_box_out_of_the_frame_is_named_with_file_and_line(tmp_path):
 def test_missing_folder_is_one_line(tmp_path):
     with pytest.raises(DataError, match="no such folder"):
         copy_dataset(tmp_path / "none", "person", tmp_path / "dataset")
+
+
+def test_several_folders_become_one_whatever_their_formats(tmp_path):
+    first = write_yolo(tmp_path / "first", train=12, val=4)
+    second = tmp_path / "second"
+    (second / "images").mkdir(parents=True)
+    assert cv2.imwrite(str(second / "images" / "car.png"), np.zeros((40, 60, 3), np.uint8))
+    record = {"image_id": "car.png", "damage_level": 0, "split": "train", "car_box_xyxy": [5, 5, 50, 30], "regions": []}
+    (second / "annotations.json").write_text(json.dumps([record]))
+    copy_dataset(first, "person", tmp_path / "dataset", more=[second])
+    data = load_dataset_step(tmp_path / "dataset")
+    assert data.class_names[:2] == ("truck", "person")
+    (added,) = [photo for photo in data.photos if photo.image_id.endswith("car.png")]
+    assert data.class_names[added.class_ids[0]] == "car"
+    np.testing.assert_allclose(added.boxes_xyxy, [[5, 5, 50, 30]])
+    assert len(data.photos) == 17
+
+
+def test_photos_of_one_name_in_two_folders_are_refused(tmp_path):
+    first, second = (write_yolo(tmp_path / name, train=12, val=4) for name in ("first", "second"))
+    with pytest.raises(ValueError, match="would share the file"):
+        copy_dataset(first, "person", tmp_path / "dataset", more=[second])
+    assert not (tmp_path / "dataset").exists()

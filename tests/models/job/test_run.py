@@ -87,11 +87,11 @@ def test_killed_job_ends_with_the_same_report(source, job, tmp_path):
 def test_finished_job_is_not_done_again_and_another_one_is_refused(source, job):
     told = []
     options = choose_options("smoke")
-    run_job(source, "person", job, options, tell=lambda name, was_there: told.append((name, was_there)))
+    run_job([source], "person", job, options, tell=lambda name, was_there: told.append((name, was_there)))
     assert ("detectors/rgba_blend-30-seed2", True) in told
     assert all(was_there for _, was_there in told)
     with pytest.raises(DataError, match="dataset: options: class_name: made with 'person', found 'truck'"):
-        run_job(source, "truck", job, options)
+        run_job([source], "truck", job, options)
 
 
 def refuse(*given):
