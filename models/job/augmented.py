@@ -36,6 +36,7 @@ from models.steps.cutouts import resize_rgba
 from models.steps.outlines import find_visible, to_points, trace_all
 from models.steps.placement import find_covered
 from models.steps.step_folder import StepDone, load_step, run_step
+from models.structures import check_limits
 
 STEP: Final = "augmented"
 INDEX_NAME: Final = "index.json"
@@ -87,9 +88,7 @@ class AugmentedOptions:
             "max_covered_share": (0 <= self.max_covered_share <= 1, "0 to 1"),
             "min_change": (self.min_change >= 0, "0 or more"),
         }
-        for name, (is_fine, expected) in limits.items():
-            if not is_fine:
-                raise ValueError(f"{name}: expected {expected}, found {getattr(self, name)!r}")
+        check_limits(self, limits)
 
 
 def paste_instances(

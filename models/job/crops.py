@@ -20,7 +20,7 @@ from models.job.generation import draw_sheet
 from models.steps.crops import InstanceCrop, choose_usable, cut_instance
 from models.steps.matting import find_instance_mask
 from models.steps.step_folder import StepDone, load_step, run_step
-from models.structures import rasterise_polygons
+from models.structures import check_limits, rasterise_polygons
 
 STEP: Final = "crops"
 INDEX_NAME: Final = "index.json"
@@ -55,13 +55,18 @@ class CropsOptions:
     alpha: str = "none"
 
     def __post_init__(self) -> None:
-        """Refuse an unknown source of alpha.
+        """Refuse what cannot be.
 
         Raises:
-            ValueError: names those there are.
+            ValueError: names the option, what was expected and what was found.
         """
-        if self.alpha not in ALPHAS:
-            raise ValueError(f"alpha: expected one of {', '.join(ALPHAS)}, found {self.alpha!r}")
+        limits = {
+            "canvas_px": (self.canvas_px >= 1, "1 or more"),
+            "min_visible_share": (0 <= self.min_visible_share <= 1, "0 to 1"),
+            "margin_ratio": (self.margin_ratio >= 0, "0 or more"),
+            "alpha": (self.alpha in ALPHAS, f"one of {', '.join(ALPHAS)}"),
+        }
+        check_limits(self, limits)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from models.evaluation.detection.matching import AnnotatedBoxes, PredictedBoxes
 from models.evaluation.detection.table import evaluate_detections
 from models.job.dataset import JobData, JobPhoto, load_dataset_step
 from models.steps.step_folder import StepDone, load_step, run_step
+from models.structures import check_limits
 
 STEP: Final = "detector"
 WEIGHTS_NAME: Final = "weights.pt"
@@ -65,11 +66,12 @@ class DetectorOptions:
         Raises:
             ValueError: names the option, what was expected and what was found.
         """
-        for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: expected 1 or more, found {getattr(self, name)}")
-        if self.input_px < 32 or self.input_px % 32:
-            raise ValueError(f"input_px: expected a multiple of 32, found {self.input_px}")
+        limits = {
+            "epochs": (self.epochs >= 1, "1 or more"),
+            "batch_size": (self.batch_size >= 1, "1 or more"),
+            "input_px": (self.input_px >= 32 and self.input_px % 32 == 0, "a multiple of 32"),
+        }
+        check_limits(self, limits)
 
 
 def train_detector(

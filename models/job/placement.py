@@ -21,7 +21,7 @@ from models.data.photos import DataError
 from models.job.dataset import JobData, JobPhoto, load_dataset_step
 from models.steps.placement import OVERLAPS, PlacementDensity, fit_centres, fit_joint, place
 from models.steps.step_folder import StepDone, load_step, run_step
-from models.structures import box_area_px2, rasterise_polygons
+from models.structures import box_area_px2, check_limits, rasterise_polygons
 
 STEP: Final = "placement"
 PLACES_NAME: Final = "places.json"
@@ -71,15 +71,18 @@ class PlacementOptions:
         Raises:
             ValueError: names the option, what was expected and what was found.
         """
-        for name, expected in (("density", DENSITIES), ("overlap", OVERLAPS), ("onto", ONTO)):
-            if getattr(self, name) not in expected:
-                raise ValueError(f"{name}: expected one of {', '.join(expected)}, found {getattr(self, name)!r}")
-        if self.count < 1:
-            raise ValueError(f"count: expected 1 or more, found {self.count}")
-        if not 0 < self.min_within_share <= 1:
-            raise ValueError(f"min_within_share: expected above 0, to 1, found {self.min_within_share}")
-        if self.surfaces and self.within is None:
-            raise ValueError(f"surfaces: expected none without within, found {', '.join(self.surfaces)}")
+        limits = {
+            "count": (self.count >= 1, "1 or more"),
+            "density": (self.density in DENSITIES, f"one of {', '.join(DENSITIES)}"),
+            "overlap": (self.overlap in OVERLAPS, f"one of {', '.join(OVERLAPS)}"),
+            "max_overlap": (0 <= self.max_overlap <= 1, "0 to 1"),
+            "max_tries": (self.max_tries >= 1, "1 or more"),
+            "min_side_px": (self.min_side_px >= 1, "1 or more"),
+            "onto": (self.onto in ONTO, f"one of {', '.join(ONTO)}"),
+            "min_within_share": (0 < self.min_within_share <= 1, "above 0, to 1"),
+            "surfaces": (self.within is not None or not self.surfaces, "none without within"),
+        }
+        check_limits(self, limits)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from models.job.extraction import ExtractionOptions
 from models.job.placement import PlacementOptions
 from models.job.promotion import ProofOptions
 from models.job.screening import ScreeningOptions
+from models.structures import check_limits
 from models.training.gan import GanOptions
 
 
@@ -65,10 +66,15 @@ class JobOptions:
         Raises:
             ValueError: names the option, what was expected and what was found.
         """
-        if not self.ratios or not all(0 < ratio <= 1 and round(100 * ratio) / 100 == ratio for ratio in self.ratios):
-            raise ValueError(f"ratios: expected whole hundredths above 0, to 1, found {self.ratios}")
-        if len(set(self.seeds)) != len(self.seeds) or len(self.seeds) < 2:
-            raise ValueError(f"seeds: expected two or more that differ, found {self.seeds}")
+        limits = {
+            "ratios": (
+                bool(self.ratios)
+                and all(0 < ratio <= 1 and round(100 * ratio) / 100 == ratio for ratio in self.ratios),
+                "whole hundredths above 0, to 1",
+            ),
+            "seeds": (len(set(self.seeds)) == len(self.seeds) >= 2, "two or more that differ"),
+        }
+        check_limits(self, limits)
         for arm in self.arms:
             AugmentedOptions(arm, 1, blend=self.blend, match_strength=self.match_strength, min_change=self.min_change)
         ExtractionOptions(self.extraction_mode)

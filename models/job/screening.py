@@ -32,6 +32,7 @@ from models.steps.screening import (
     wilson_rate,
 )
 from models.steps.step_folder import StepDone, load_step, run_step
+from models.structures import check_limits
 from models.training.gan.loop import load_networks
 
 STEP: Final = "screening"
@@ -60,13 +61,17 @@ class ScreeningOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse an unknown rule.
+        """Refuse what cannot be.
 
         Raises:
-            ValueError: names the rules there are.
+            ValueError: names the option, what was expected and what was found.
         """
-        if self.rule not in RULES:
-            raise ValueError(f"rule: expected one of {', '.join(RULES)}, found {self.rule!r}")
+        limits = {
+            "rule": (self.rule in RULES, f"one of {', '.join(RULES)}"),
+            "critic_k": (self.critic_k > 0, "above 0"),
+            "false_reject_rate": (0 <= self.false_reject_rate < 1, "0 to below 1"),
+        }
+        check_limits(self, limits)
 
 
 def screen_instances(crops: Path, gan: Path, instances: Path, out: Path, options: ScreeningOptions) -> StepDone:

@@ -7,6 +7,7 @@ from models.structures.arrays import ContractError, check_array, check_image
 from models.structures.boxes import box_area_px2, clip_boxes_xyxy, largest_box, pairwise_iou_xyxy
 from models.structures.classes import CLASS_IDS, DAMAGE_CLASSES, class_name_of
 from models.structures.frames import CropWindow, Letterbox, shrink_to_fit
+from models.structures.limits import check_limits
 from models.structures.normalise import normalise_batch
 from models.structures.regions import Region, rasterise_polygons, trace_polygon
 
@@ -20,6 +21,7 @@ __all__ = [
     "box_area_px2",
     "check_array",
     "check_image",
+    "check_limits",
     "class_name_of",
     "clip_boxes_xyxy",
     "largest_box",

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+from models.structures import check_limits
 from models.training.errors import TrainingError
 
 OPTIONS_NAME: Final = "training_options.json"
@@ -137,9 +138,7 @@ class TrainingOptions:
             "device": (self.device in DEVICES, f"one of {', '.join(DEVICES)}"),
             "initial_weights": (not (self.initial_weights and self.encoder_weights), "it or encoder_weights, not both"),
         }
-        for name, (is_fine, expected) in limits.items():
-            if not is_fine:
-                raise ValueError(f"{name}: expected {expected}, found {getattr(self, name)}")
+        check_limits(self, limits)
         if unused := [name for name in NOT_FOR[self.network] if getattr(self, name)]:
             raise ValueError(f"{unused[0]}: the {self.network} has no such option, found {getattr(self, unused[0])}")
         terms = split_loss(self.loss)

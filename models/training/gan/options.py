@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from models.structures import check_limits
 from models.training.options import PRECISIONS
 
 AUGMENTS: Final[tuple[str, ...]] = ("none", "diffaugment", "ada")
@@ -87,9 +88,7 @@ class GanOptions:
             "device": (self.device in ("auto", "cpu", "cuda"), "auto, cpu or cuda"),
             "max_minutes": (self.max_minutes is None or self.max_minutes > 0, "a number above 0"),
         }
-        for name, (is_fine, expected) in limits.items():
-            if not is_fine:
-                raise ValueError(f"{name}: expected {expected}, found {getattr(self, name)}")
+        check_limits(self, limits)
 
     @property
     def steps(self) -> int:

@@ -139,7 +139,7 @@ def test_data_that_show_the_class_everywhere_have_no_place_without_it(dataset, t
     [
         ({"onto": "cars"}, "^onto: expected one of any, without, found 'cars'"),
         ({"min_within_share": 0}, "^min_within_share: expected above 0, to 1, found 0"),
-        ({"surfaces": ("panel",)}, "^surfaces: expected none without within, found panel"),
+        ({"surfaces": ("panel",)}, "^surfaces: expected none without within, found .'panel'"),
     ],
 )
 def test_options_of_where_are_refused_by_name(change, message):
