@@ -1,5 +1,6 @@
 """How a command ends that cannot do what was asked, or not yet: its reason on stderr, and an exit code."""
 
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -33,6 +34,9 @@ def reasons_told() -> Iterator[None]:
         raise typer.Exit(EXIT_REFUSED) from error
     except (DataError, StoreError, ValueError, OSError) as error:
         typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(EXIT_REFUSED) from error
+    except zipfile.BadZipFile as error:
+        typer.echo(f"error: a step's arrays are damaged: {error}", err=True)
         raise typer.Exit(EXIT_REFUSED) from error
     except ModuleNotFoundError as error:
         typer.echo(f"error: needs vehicle-damage[train]: {error.name} is not installed", err=True)

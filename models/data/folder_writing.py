@@ -71,13 +71,15 @@ def link_images(source: Path, destination: Path, names: Iterable[str]) -> None:
     """Put images of one folder into another, by hard link or copy.
 
     Raises:
-        DataError: every image that is missing or whose name leads out of the folder, one a line.
+        DataError: every image that is missing, whose name leads out of the folder, or whose place is taken, one a line.
     """
     names = list(names)
     if outside := [n for n in names if Path(n).is_absolute() or ".." in Path(n).parts]:
         raise DataError("\n".join(f"image_id: expected a path inside images/, found {name}" for name in outside))
     if missing := [f"{source / name}: missing" for name in names if not (source / name).is_file()]:
         raise DataError("\n".join(missing))
+    if taken := [f"{destination / name}: two images of one name" for name in names if (destination / name).exists()]:
+        raise DataError("\n".join(taken))
     for name in names:
         target = destination / name
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -28,6 +28,7 @@ from models.evaluation.proof.arms import (
     RGBA_BLEND,
 )
 from models.job.dataset import JobData, JobPhoto, load_dataset_step
+from models.job.extraction import STEP as EXTRACTION_STEP
 from models.job.extraction import Cutouts, load_cutouts
 from models.job.placement import Place, load_places
 from models.job.screening import load_kept
@@ -35,7 +36,7 @@ from models.steps.blend import MODES, OPAQUE, Pasted, measure_change, paste
 from models.steps.cutouts import resize_rgba
 from models.steps.outlines import find_visible, to_points, trace_all
 from models.steps.placement import find_covered
-from models.steps.step_folder import StepDone, load_step, run_step
+from models.steps.step_folder import StepDone, check_made_of, load_step, run_step, same_input
 from models.structures import check_limits
 
 STEP: Final = "augmented"
@@ -83,6 +84,7 @@ class AugmentedOptions:
         limits = {
             "arm": (self.arm in ARMS and self.arm != BASELINE, f"one of {', '.join(a for a in ARMS if a != BASELINE)}"),
             "count": (self.count >= 1, "1 or more"),
+            "seed": (self.seed >= 0, "0 or more"),
             "blend": (self.blend in MODES, f"one of {', '.join(MODES)}"),
             "match_strength": (0 <= self.match_strength <= 1, "0 to 1"),
             "max_covered_share": (0 <= self.max_covered_share <= 1, "0 to 1"),
@@ -102,6 +104,10 @@ def paste_instances(
 
     def work(folder: Path, _scratch: Path) -> Mapping[str, Any]:
         data, places = load_dataset_step(dataset), load_places(placement)
+        check_made_of(placement, dataset=dataset)
+        same_input(extraction, screening, "instances")
+        if options.arm == RGBA_BLEND and (mode := load_step(extraction, EXTRACTION_STEP).options["mode"]) != "alpha":
+            raise DataError(f"{options.arm}: expected cut-outs by their alpha, found {mode} in {extraction}")
         if len(places) < options.count:
             raise DataError(f"count: expected at most the {len(places)} places that were drawn, found {options.count}")
         cutouts = None if options.arm == REPEAT else _choose_cutouts(extraction, screening, options.arm)

@@ -27,6 +27,9 @@ def run(
     detector: Annotated[
         str | None, typer.Option(help="ultralytics' name: yolov5su.yaml, yolov3-tinyu.yaml …; the preset's.")
     ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="ultralytics' weights that detectors start from; without them from chance.")
+    ] = None,
     features: Annotated[
         Path | None,
         typer.Option(
@@ -72,6 +75,7 @@ def run(
         options = choose_options(
             preset,
             detector_cfg=detector,
+            weights=weights,
             device=device,
             alpha=alpha,
             min_aspect=min_aspect,

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from models.data.complete_images import find_damaged
 from models.data.formats import Box, Dataset, Photo, Polygon, detect_format, find_format, load_dataset
 from models.data.formats.carry import own_paths
 from models.data.formats.dataset import SPLIT_NAMES
@@ -22,7 +23,7 @@ from models.data.manifest import build_manifest
 from models.data.photos import DataError
 from models.evaluation.generation.features import FeatureNetwork
 from models.job.orientation import stand_up
-from models.job.scenes import scene_of, split_three_ways
+from models.job.scenes import check_scenes, scene_of, split_three_ways
 from models.steps.step_folder import StepDone, load_step, run_step
 
 STEP: Final = "dataset"
@@ -89,13 +90,16 @@ def copy_dataset(
 
     Raises:
         FaultyAnnotationsError: every fault of a source, a box that leaves its photo among them, with file and line.
-        DataError: no folder, no instance of the class in what would be a split, or out holds other work.
+        DataError: no folder, every image that is cut off, a scene in two splits, no instance of the class in what would
+            be a split, or out holds other work.
         ValueError: a source of no known format, or two photos of one name.
     """
     sources = (source, *more)
     for folder in sources:
         if not folder.is_dir():
             raise DataError(f"data folder: no such folder: {folder}")
+        if out.resolve().is_relative_to(folder.resolve()):
+            raise DataError(f"out: expected a folder outside the data, found {out} in {folder}")
     options = {
         "class_name": class_name,
         "source_digest": "+".join(build_manifest(folder).digest for folder in sources),
@@ -106,6 +110,9 @@ def copy_dataset(
 
     def work(folder: Path, scratch: Path) -> Mapping[str, Any]:
         dataset = split_three_ways(_join([_read(own) for own in sources]))
+        check_scenes(dataset)
+        if damaged := find_damaged(photo.path for photo in dataset.photos):
+            raise DataError("\n".join(damaged))
         counts = {
             split: Counter(
                 shape.label

@@ -22,11 +22,13 @@ import torch
 import yaml
 
 from models.data.folder_writing import link_images
-from models.data.photos import DataError
+from models.data.photos import DataError, load_image
 from models.evaluation.detection.matching import AnnotatedBoxes, PredictedBoxes
 from models.evaluation.detection.table import evaluate_detections
+from models.evaluation.proof.arms import BASELINE
+from models.job.augmented import STEP as AUGMENTED_STEP
 from models.job.dataset import JobData, JobPhoto, load_dataset_step
-from models.steps.step_folder import StepDone, load_step, run_step
+from models.steps.step_folder import STEP_NAME, StepDone, check_made_of, load_step, run_step
 from models.structures import check_limits
 
 STEP: Final = "detector"
@@ -45,7 +47,7 @@ class DetectorOptions:
     Attributes:
         cfg: ultralytics' name of an architecture, such as yolov5su.yaml, or a file.
         weights: state to start from, or None for random weights.
-        epochs: passes over the arm's photos. Arms that add as many photos make as many iterations.
+        epochs: passes over the arm's photos.
         batch_size: photos an iteration.
         input_px: side of the input, a multiple of 32.
         seed: of weights, order and augmentation; arms share seeds.
@@ -68,6 +70,7 @@ class DetectorOptions:
         """
         limits = {
             "epochs": (self.epochs >= 1, "1 or more"),
+            "seed": (self.seed >= 0, "0 or more"),
             "batch_size": (self.batch_size >= 1, "1 or more"),
             "input_px": (self.input_px >= 32 and self.input_px % 32 == 0, "a multiple of 32"),
         }
@@ -87,7 +90,7 @@ def train_detector(
         start: folder of another detector step, whose weights to start from; not with options.weights.
 
     Returns:
-        The step; its result holds the measures of val.
+        The step; its result holds the arm, the number of photos it adds, and the measures of val.
 
     Raises:
         DataError: unknown cfg, no such weights, an input is incomplete, or out holds other work.
@@ -99,6 +102,10 @@ def train_detector(
         raise DataError(f"weights: no such file: {options.weights}")
     if "u.yaml" in str(out.resolve()):
         raise DataError(f"out: ultralytics takes u.yaml for a network wherever it stands in a path, found {out}")
+    if start is not None:
+        load_step(start, STEP)
+    if not (out / STEP_NAME).is_file():
+        check_cfg(options.cfg)
     inputs = {"dataset": dataset, "augmented": augmented, "start": start}
     inputs = {name: folder for name, folder in inputs.items() if folder is not None}
     weights = options.weights
@@ -107,23 +114,46 @@ def train_detector(
 
     def work(folder: Path, scratch: Path) -> Mapping[str, Any]:
         data = load_dataset_step(dataset)
-        trained = _train(_lay_out(data, augmented, scratch / "data"), scratch / "run", options, initial)
+        added = {"arm": BASELINE, "photos": 0}
+        if augmented is not None:
+            check_made_of(augmented, dataset=dataset)
+            added = dict(load_step(augmented, AUGMENTED_STEP).result)
+        trained = _train(
+            _lay_out(data, augmented, scratch / "data"), scratch / "run", options, initial, len(data.class_names)
+        )
         shutil.copy2(trained, folder / WEIGHTS_NAME)
         network = _open(trained)
-        told: dict[str, Any] = {}
+        on_val: dict[str, Any] = {}
         for split in JUDGED_SPLITS:
             photos = data.choose(split)
             preds = _predict(network, photos, options)
             _save(folder / _file_name(split), preds)
             if split == "val":
                 table = evaluate_detections(preds, annotations_of(photos), data.class_names)
-                told = {
+                on_val = {
                     "overall": asdict(table.overall),
                     "per_class": {k: asdict(v) for k, v in table.per_class.items()},
                 }
-        return {"val": told}
+        return {"arm": added["arm"], "added_photos": added["photos"], "val": on_val}
 
     return run_step(out, STEP, told, inputs, work)
+
+
+def check_cfg(cfg: str) -> None:
+    """Refuse what ultralytics cannot build a detector from, before hours are spent on what comes before it.
+
+    Raises:
+        DataError: unknown, or a network that is no detector.
+    """
+    from ultralytics import YOLO  # noqa: PLC0415
+
+    with _quiet():
+        try:
+            task = YOLO(cfg).task if cfg.endswith((".yaml", ".yml")) else ""
+        except FileNotFoundError:
+            task = ""
+    if task != "detect":
+        raise DataError(f"cfg: expected a detector that ultralytics knows, such as yolov5su.yaml, found {cfg!r}")
 
 
 def load_detections(folder: Path, split: str) -> list[PredictedBoxes]:
@@ -146,13 +176,13 @@ def annotations_of(photos: Sequence[JobPhoto]) -> list[AnnotatedBoxes]:
 
 def _lay_out(data: JobData, augmented: Path | None, root: Path) -> Path:
     """Link the photos into a folder of the training's own, since ultralytics writes beside the labels it reads."""
-    shutil.rmtree(root, ignore_errors=True)
-    sources = [(data.folder, split) for split in ("train", "val")] + ([(augmented, "train")] if augmented else [])
-    for source, split in sources:
+    sources = [(data.folder, split, split) for split in ("train", "val")]
+    sources += [(augmented, "train", "train/augmented")] if augmented else []
+    for source, split, place in sources:
         for name in ("images", "labels"):
             inside = source / name / split
             names = sorted(path.relative_to(inside).as_posix() for path in inside.rglob("*") if path.is_file())
-            link_images(inside, root / name / split, names)
+            link_images(inside, root / name / place, names)
     content = {
         "path": str(root.resolve()),
         "train": "images/train",
@@ -163,16 +193,16 @@ def _lay_out(data: JobData, augmented: Path | None, root: Path) -> Path:
     return root / "data.yaml"
 
 
-def _train(data_yaml: Path, run_dir: Path, options: DetectorOptions, initial: Path | None) -> Path:
-    """Train from the start; returns the weights of the epoch that val liked best."""
+def _train(data_yaml: Path, run_dir: Path, options: DetectorOptions, initial: Path | None, classes: int) -> Path:
+    """Train from the start; returns the weights of the epoch that val liked best.
+
+    The optimizer is what ultralytics chooses for short trainings; left to choose, it takes another for long ones, and
+    arms that add photos would cross that line before the others.
+    """
     from ultralytics import YOLO  # noqa: PLC0415 - takes seconds, and changes what PIL opens
 
-    shutil.rmtree(run_dir, ignore_errors=True)
     with _quiet():
-        try:
-            network = YOLO(options.cfg)
-        except FileNotFoundError as error:
-            raise DataError(f"cfg: expected a detector that ultralytics knows, found {options.cfg!r}") from error
+        network = YOLO(options.cfg)
         if initial is not None:
             network.load(str(initial))
         network.train(
@@ -183,6 +213,10 @@ def _train(data_yaml: Path, run_dir: Path, options: DetectorOptions, initial: Pa
             seed=options.seed,
             device=options.device,
             deterministic=True,
+            optimizer="AdamW",
+            lr0=round(0.01 / (4 + classes), 6),
+            momentum=0.9,
+            warmup_bias_lr=0.0,
             workers=0,
             pretrained=initial is not None,
             plots=False,
@@ -206,8 +240,9 @@ def _predict(network: Any, photos: Sequence[JobPhoto], options: DetectorOptions)
     found = []
     with _quiet():
         for photo in photos:
+            bgr = np.ascontiguousarray(load_image(photo.path)[..., ::-1])
             (seen,) = network.predict(
-                str(photo.path), imgsz=options.input_px, conf=LOWEST_SCORE, iou=NMS_IOU, max_det=MAX_DETECTIONS,
+                bgr, imgsz=options.input_px, conf=LOWEST_SCORE, iou=NMS_IOU, max_det=MAX_DETECTIONS,
                 device=options.device, verbose=False,
             )  # fmt: skip
             boxes = seen.boxes.cpu()

@@ -17,8 +17,9 @@ from models.evaluation.detection.table import evaluate_detections
 from models.evaluation.proof.arms import ARMS, BASELINE
 from models.evaluation.proof.ratio import ChosenRatio, RatioOnVal, choose_ratio
 from models.job.dataset import load_dataset_step
+from models.job.detector import STEP as DETECTOR_STEP
 from models.job.detector import annotations_of, load_detections
-from models.steps.step_folder import StepDone, load_step, run_step
+from models.steps.step_folder import StepDone, check_made_of, load_step, run_step
 
 STEP: Final = "evaluation"
 EVALUATION_NAME: Final = "evaluation.json"
@@ -47,6 +48,11 @@ class TrainedArm:
         return f"{self.arm}-{round(100 * self.ratio)}-seed{self.seed}"
 
 
+def name_start(seed: int) -> str:
+    """Names the folder of the detector that all of one seed start from."""
+    return f"start-seed{seed}"
+
+
 def place_trained(arm: str, ratio: float, seed: int, detectors: Path) -> TrainedArm:
     """Say where one detector's folder is among those of its job."""
     own = TrainedArm(arm, ratio, seed, detectors)
@@ -73,13 +79,16 @@ def evaluate_detectors(dataset: Path, trained: Sequence[TrainedArm], out: Path) 
         The step; its result names the detectors.
 
     Raises:
-        DataError: no baseline, an arm without all of the baseline's seeds, or out holds other work.
+        DataError: no baseline, an arm without all of the baseline's seeds, a detector that is not what its folder's
+            name says or was trained on another dataset, or out holds other work.
     """
     inputs = {"dataset": dataset, **{own.name: own.folder for own in trained}}
 
     def work(folder: Path, _scratch: Path) -> Mapping[str, Any]:
         _check_seeds(trained)
         data = load_dataset_step(dataset)
+        for own in trained:
+            _check_told(own, dataset, len(data.choose("train")))
         name, truth = data.class_names[data.class_id], annotations_of(data.choose("val"))
         tables: dict[str, Any] = {}
         measured: defaultdict[str, defaultdict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
@@ -106,6 +115,16 @@ def evaluate_detectors(dataset: Path, trained: Sequence[TrainedArm], out: Path) 
     return run_step(out, STEP, {}, inputs, work)
 
 
+def load_val_tables(folder: Path) -> Mapping[str, Any]:
+    """Each detector's table on val, by its name.
+
+    Raises:
+        DataError: the step is not complete.
+    """
+    load_step(folder, STEP)
+    return json.loads((folder / EVALUATION_NAME).read_text(encoding="utf-8"))["val"]
+
+
 def load_chosen(folder: Path) -> dict[str, ChosenRatio]:
     """The ratio of each arm but the baseline, chosen by the class's AP at IoU 0.5 on val.
 
@@ -120,6 +139,26 @@ def load_chosen(folder: Path) -> dict[str, ChosenRatio]:
         )
         for arm, own in told["chosen"].items()
     }
+
+
+def _check_told(own: TrainedArm, dataset: Path, photos: int) -> None:
+    """A folder's name says what its detector is; the detector's own record has to say the same.
+
+    Raises:
+        DataError: it was trained on another dataset, or is of another arm, ratio or seed.
+    """
+    check_made_of(own.folder, dataset=dataset)
+    done = load_step(own.folder, DETECTOR_STEP)
+    expected = {"arm": own.arm, "added_photos": count_added(own.ratio, photos), "seed": own.seed}
+    found = {"arm": done.result["arm"], "added_photos": done.result["added_photos"], "seed": done.options["seed"]}
+    for name, value in expected.items():
+        if found[name] != value:
+            raise DataError(f"{own.folder}: {name}: expected {value!r} by its name, found {found[name]!r}")
+
+
+def count_added(ratio: float, photos: int) -> int:
+    """Photos that an arm adds to so many of train, one at least; 0 for the baseline."""
+    return max(round(ratio * photos), 1) if ratio else 0
 
 
 def _check_seeds(trained: Sequence[TrainedArm]) -> None:

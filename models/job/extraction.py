@@ -21,7 +21,8 @@ from models.job.crops import load_crops
 from models.job.generation import draw_sheet, over_black
 from models.job.instances import load_instances
 from models.steps.extraction import MODES, Instance, extract_instance
-from models.steps.step_folder import StepDone, load_step, run_step
+from models.steps.step_folder import StepDone, check_made_of, load_step, run_step
+from models.structures import check_limits
 
 STEP: Final = "extraction"
 SOURCES: Final = ("generated", "real")
@@ -42,13 +43,16 @@ class ExtractionOptions:
     min_side_px: int = 4
 
     def __post_init__(self) -> None:
-        """Refuse an unknown mode.
+        """Refuse what cannot be.
 
         Raises:
-            ValueError: names the modes there are.
+            ValueError: names the option, what was expected and what was found.
         """
-        if self.mode not in MODES:
-            raise ValueError(f"mode: expected one of {', '.join(MODES)}, found {self.mode!r}")
+        limits = {
+            "mode": (self.mode in MODES, f"one of {', '.join(MODES)}"),
+            "min_side_px": (self.min_side_px >= 1, "1 or more"),
+        }
+        check_limits(self, limits)
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,7 @@ def extract_instances(crops: Path, instances: Path, out: Path, options: Extracti
     """
 
     def work(folder: Path, _scratch: Path) -> Mapping[str, Any]:
+        check_made_of(instances, crops=crops)
         sources = {"generated": load_instances(instances).images, "real": load_crops(crops).canvases["train"]}
         told: dict[str, Any] = {}
         for source, canvases in sources.items():

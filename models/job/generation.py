@@ -5,7 +5,7 @@ Must not know: folders of steps, detectors.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -34,13 +34,15 @@ class RealFeatures:
         network: made them.
         whole: float32 (N, F).
         tight: float32 (N, F).
-        train: float32 (M, F), whole canvases of train: what could have been learnt by heart.
+        train: float32 (M, F), whole canvases of train: what could have been learnt by heart …
+        mirrored_train: float32 (M, F), … also mirrored, as training shows them.
     """
 
     network: FeatureNetwork
     whole: np.ndarray
     tight: np.ndarray
     train: np.ndarray
+    mirrored_train: np.ndarray
 
 
 def describe_real(
@@ -59,6 +61,7 @@ def describe_real(
         network.compute_features(val),
         network.compute_features(cut_content(val, val_content_xyxy)),
         network.compute_features(train),
+        network.compute_features(np.ascontiguousarray(train[:, :, ::-1])),
     )
 
 
@@ -156,8 +159,15 @@ def measure_generator(
             measured[protocol_name("recall", count, name)] = both.recall
             if with_memorising:
                 nearest = find_nearest(features, real.train)
+                mirrored = find_nearest(features, real.mirrored_train).distances
+                nearest = replace(nearest, distances=np.minimum(nearest.distances, mirrored))
                 measured["share_nearer_to_train_than_train"] = nearest.share_closer_than_real(0.01)
     return measured
+
+
+def kid_name(real: RealFeatures, count: int) -> str:
+    """Names the measure of measure_generator that snapshots are chosen by: KID of contents."""
+    return protocol_name("kid", count, f"{real.network.name}_{TIGHT}")
 
 
 def draw_sheet(pixels: np.ndarray, columns: int) -> np.ndarray:

@@ -1,11 +1,13 @@
 """instances: a GAN learns the crops, then generates new ones.
 
-In:   the crops step's folder. Out, of training: checkpoint.pt of the chosen snapshot's run, curve.json, samples/; of
+In:   the crops step's folder. Out, of training: checkpoint.pt, the last step's; chosen.pt, the averaged generator of
+      the snapshot that val liked best, where snapshots were measured; curve.json, samples/; of
       generating: images.npy, uint8 (N, C, C, 3 | 4), critic.npy, float32 (N,), and sheet.png.
 Must not know: photos, detectors, screening.
 """
 
 import json
+import math
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,10 +28,12 @@ from models.job.generation import (
     describe_real,
     draw_sheet,
     generate_pixels,
+    kid_name,
     measure_generator,
     over_black,
 )
-from models.steps.step_folder import STEP_NAME, StepDone, load_step, run_step, scratch_of
+from models.steps.step_folder import STEP_NAME, StepDone, check_made_of, load_step, run_step, scratch_of
+from models.training.checkpoint import load_tensors, write_atomically
 from models.training.gan import GanOptions, train_gan
 from models.training.gan.loop import load_networks
 from models.training.gan.processes import join_processes
@@ -42,6 +46,9 @@ RUN_NAME: Final = "run"
 CURVE_NAME: Final = "curve.json"
 IMAGES_NAME: Final = "images.npy"
 CRITIC_NAME: Final = "critic.npy"
+CHOSEN_NAME: Final = "chosen.pt"
+"""Weights of the averaged generator at the snapshot that val liked best."""
+MIN_MEASURED: Final = 4
 SHEET_COLUMNS: Final = 8
 SHEET_SEED: Final = 1
 
@@ -53,12 +60,10 @@ class Instances:
     Attributes:
         images: uint8 (N, C, C, 3 | 4).
         critic_logits: float32 (N,), what the discriminator thinks of each; above 0 = real.
-        real_critic_logits: float32 (M,), what it thinks of the train crops.
     """
 
     images: np.ndarray
     critic_logits: np.ndarray
-    real_critic_logits: np.ndarray
 
 
 def train_instances(
@@ -99,6 +104,8 @@ def train_instances(
         real = None
         if features is not None:
             val, content = loaded.canvases["val"], loaded.content_xyxy["val"]
+            if len(val) < MIN_MEASURED:
+                raise DataError(f"crops: expected at least {MIN_MEASURED} of val to measure with, found {len(val)}")
             real = describe_real(features, over_black(val), content, over_black(pixels))
 
         def take_snapshot(generator: Generator, seen: int) -> Mapping[str, float]:
@@ -108,37 +115,58 @@ def train_instances(
         shutil.copy2(scratch / RUN_NAME / CHECKPOINT_NAME, folder / CHECKPOINT_NAME)
         shutil.copytree(scratch / "samples", folder / "samples")
         (folder / CURVE_NAME).write_text(json.dumps(state.snapshots, indent=1) + "\n", encoding="utf-8")
-        seen = state.step * options.batch_size
-        return {"images": seen, "s_per_kimg": round(1000 * state.seconds / seen, 2), "snapshots": state.snapshots}
+        seen = chosen = state.step * options.batch_size
+        if (scratch / CHOSEN_NAME).is_file():
+            shutil.copy2(scratch / CHOSEN_NAME, folder / CHOSEN_NAME)
+            chosen = load_tensors(folder / CHOSEN_NAME)["images"]
+        return {
+            "images": seen,
+            "chosen_images": chosen,
+            "s_per_kimg": round(1000 * state.seconds / seen, 2),
+            "snapshots": state.snapshots,
+        }
 
     with join_processes(choose_device(options.device, options.precision)) as processes:
         if processes.is_first:
-            return run_step(out, TRAIN_STEP, told, {"crops": crops}, work)
+            return run_step(out, TRAIN_STEP, told, {"crops": crops}, work, resumes=True)
         if not (out / STEP_NAME).is_file():
             pixels = load_crops(crops).canvases["train"]
             _check_fit(pixels, options)
             train_gan(pixels, options, scratch_of(out) / RUN_NAME)
-        return StepDone(out, "", {}, was_there=True)
+        return StepDone(out, "", told, {}, was_there=True)
 
 
 def generate_instances(gan: Path, crops: Path, out: Path, *, count: int, seed: int, psi: float = 1.0) -> StepDone:
-    """Generate instances with a trained GAN, and note what its discriminator thinks of them and of the real ones.
+    """Generate instances with a trained GAN, and note what its discriminator thinks of them.
+
+    Args:
+        gan: the gan step's folder; of its snapshots the one that val liked best generates, the last one judges.
+        crops: the crops step's.
+        out: the step's folder.
+        count: how many.
+        seed: of the instances.
+        psi: truncation, as Generator.generate has it.
 
     Raises:
-        DataError: the GAN is not complete, or out holds other work.
-        ValueError: count below 1.
+        DataError: the GAN is not complete or was taught other crops, or out holds other work.
+        ValueError: count below 1, a negative seed, or psi that is no number.
     """
     if count < 1:
         raise ValueError(f"count: expected 1 or more, found {count}")
+    if seed < 0:
+        raise ValueError(f"seed: expected 0 or more, found {seed}")
+    if not math.isfinite(psi):
+        raise ValueError(f"psi: expected a number, found {psi}")
 
     def work(folder: Path, _scratch: Path) -> Mapping[str, Any]:
         load_step(gan, TRAIN_STEP)
+        check_made_of(gan, crops=crops)
         networks, _ = load_networks(gan)
+        if (gan / CHOSEN_NAME).is_file():
+            networks.generator.load_state_dict(load_tensors(gan / CHOSEN_NAME)["generator"])
         images = generate_pixels(networks.generator, count, seed=seed, psi=psi)
-        real = load_crops(crops).canvases["train"]
         np.save(folder / IMAGES_NAME, images)
         np.save(folder / CRITIC_NAME, judge_pixels(networks.discriminator, images))
-        np.save(folder / f"real_{CRITIC_NAME}", judge_pixels(networks.discriminator, real))
         write_image(folder / "sheet.png", draw_sheet(images[: SHEET_COLUMNS**2], SHEET_COLUMNS))
         return {"count": len(images)}
 
@@ -153,7 +181,7 @@ def load_instances(folder: Path) -> Instances:
         DataError: it is not complete.
     """
     load_step(folder, STEP)
-    return Instances(*(np.load(folder / name) for name in (IMAGES_NAME, CRITIC_NAME, f"real_{CRITIC_NAME}")))
+    return Instances(*(np.load(folder / name) for name in (IMAGES_NAME, CRITIC_NAME)))
 
 
 def _check_fit(pixels: np.ndarray, options: GanOptions) -> None:
@@ -187,4 +215,12 @@ def _take_snapshot(
     write_image(samples / f"{seen:09d}.png", draw_sheet(pixels, SHEET_COLUMNS))
     if real is None:
         return {}
-    return measure_generator(generator, real, count=count, seed=SHEET_SEED + 1, with_memorising=is_last)
+    measured = measure_generator(generator, real, count=count, seed=SHEET_SEED + 1, with_memorising=is_last)
+    _keep_if_best(generator, seen, measured[kid_name(real, count)], scratch / CHOSEN_NAME)
+    return measured
+
+
+def _keep_if_best(generator: Generator, seen: int, kid: float, path: Path) -> None:
+    """Keep the generator whose contents are nearest to those of val so far."""
+    if not path.is_file() or kid < load_tensors(path)["kid"]:
+        write_atomically(path, {"images": seen, "kid": kid, "generator": generator.state_dict()})

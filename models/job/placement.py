@@ -73,6 +73,7 @@ class PlacementOptions:
         """
         limits = {
             "count": (self.count >= 1, "1 or more"),
+            "seed": (self.seed >= 0, "0 or more"),
             "density": (self.density in DENSITIES, f"one of {', '.join(DENSITIES)}"),
             "overlap": (self.overlap in OVERLAPS, f"one of {', '.join(OVERLAPS)}"),
             "max_overlap": (0 <= self.max_overlap <= 1, "0 to 1"),

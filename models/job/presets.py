@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Final
 
 from models.evaluation.proof.arms import RGBA_BLEND
@@ -30,8 +31,9 @@ class JobOptions:
         arms: of the proof, beside the baseline.
         ratios: photos added over photos of train that are tried, (0, 1].
         seeds: of the detectors; arms share them.
-        detector: how each is trained.
-        start_epochs: passes over the real photos that all detectors start from; 0: each starts anew.
+        detector: how each is trained; its epochs are of the highest ratio, lower ones and the baseline pass over their
+            fewer photos more often, so that every arm makes about as many iterations.
+        start_epochs: passes over the real photos that all detectors of a seed start from; 0: each starts anew.
         placement: how places are drawn; their count follows the ratios.
         extraction_mode: how instances are cut out for every arm but the one that blends, which takes their alpha.
         blend: of the arm that blends.
@@ -101,15 +103,16 @@ PRESETS: Final[Mapping[str, JobOptions]] = {
     "cpu": JobOptions(
         crops=CropsOptions(canvas_px=32, alpha="grabcut", min_side_px=14),
         gan=GanOptions(
-            canvas_px=32, images=200_000, batch_size=16, is_rgba=True, channel_base=1024, channel_max=96,
+            canvas_px=32, images=300_000, batch_size=16, is_rgba=True, channel_base=1024, channel_max=96,
             snapshot_images=25_000, ada_ramp_images=100_000, average_images=5000, seed=1,
         ),
         measured_images=500,
         instances=2000,
         ratios=(0.2, 0.4),
         seeds=(1, 2, 3),
-        detector=DetectorOptions(cfg="yolov5nu.yaml", epochs=4, batch_size=16, input_px=160),
+        detector=DetectorOptions(cfg="yolov5nu.yaml", epochs=5, batch_size=16, input_px=160),
         start_epochs=30,
+        proof=ProofOptions(seed_spread="pooled"),
     ),
     "gpu": JobOptions(
         crops=CropsOptions(canvas_px=64, alpha="grabcut", min_side_px=14),
@@ -128,6 +131,7 @@ def choose_options(
     preset: str,
     *,
     detector_cfg: str | None = None,
+    weights: Path | None = None,
     device: str | None = None,
     alpha: str | None = None,
     min_aspect: float | None = None,
@@ -139,6 +143,7 @@ def choose_options(
     Args:
         preset: one of PRESETS.
         detector_cfg: ultralytics' name of an architecture; None: the preset's.
+        weights: as DetectorOptions.weights.
         device: cpu or cuda, for the GAN and the detector; None: the preset's.
         alpha: as CropsOptions.alpha; without it there is no RGBA arm. None: the preset's.
         min_aspect: as CropsOptions.min_aspect; None: the preset's.
@@ -154,6 +159,7 @@ def choose_options(
     options = PRESETS[preset]
     if detector_cfg is not None:
         options = replace(options, detector=replace(options.detector, cfg=detector_cfg))
+    options = replace(options, detector=replace(options.detector, weights=weights))
     if device is not None:
         options = replace(
             options,

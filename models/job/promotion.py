@@ -1,11 +1,12 @@
 """promotion: the test is opened once, and an arm is promoted if its gain is proven.
 
 In:   the folders of dataset and evaluation, and every trained detector's. Out: decision.json: the table of arms, gains
-      with their intervals, confusion matrices, the decision in words.
+      with their intervals, confusion matrices, the decision in words; weights.pt of what is promoted, if anything is.
 Must not know: how photos were made, networks.
 """
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,10 +22,10 @@ from models.evaluation.proof.gain import PairedGain
 from models.evaluation.proof.null import promotion_rate_when_shuffled
 from models.evaluation.proof.ratio import ChosenRatio
 from models.job.dataset import JobData, load_dataset_step
-from models.job.detector import annotations_of, load_detections
+from models.job.detector import WEIGHTS_NAME, annotations_of, load_detections
 from models.job.evaluation import STEP as EVALUATION_STEP
-from models.job.evaluation import TrainedArm, load_chosen
-from models.steps.step_folder import StepDone, load_step, run_step
+from models.job.evaluation import TrainedArm, load_chosen, load_val_tables
+from models.steps.step_folder import StepDone, check_made_of, load_step, run_step
 
 STEP: Final = "promotion"
 DECISION_NAME: Final = "decision.json"
@@ -70,6 +71,7 @@ def decide_promotion(
         data = load_dataset_step(dataset)
         if load_step(evaluation, EVALUATION_STEP).result["detectors"] != sorted(own.name for own in trained):
             raise DataError(f"evaluation: {evaluation} is of other detectors")
+        check_made_of(evaluation, dataset=dataset, **{own.name: own.folder for own in trained})
         chosen = load_chosen(evaluation)
         on_test = _open_test(data, trained, chosen)
         rule = JudgingRule(
@@ -85,7 +87,14 @@ def decide_promotion(
         null_rate = promotion_rate_when_shuffled(values, rule, rng, shuffles=options.shuffles)
         told = _tell(data, chosen, on_test, comparison, rule) | {"null_promotion_rate": null_rate}
         (folder / DECISION_NAME).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-        return {"promoted_arm": told["promoted_arm"], "reasons": told["reasons"]}
+        promoted = _choose_detector(trained, told["promoted_arm"], chosen, evaluation, data)
+        if promoted is not None:
+            shutil.copy2(promoted.folder / WEIGHTS_NAME, folder / WEIGHTS_NAME)
+        return {
+            "promoted_arm": told["promoted_arm"],
+            "promoted_detector": promoted.name if promoted else None,
+            "reasons": told["reasons"],
+        }
 
     return run_step(out, STEP, asdict(options), inputs, work)
 
@@ -98,6 +107,17 @@ def load_decision(folder: Path) -> Mapping[str, Any]:
     """
     load_step(folder, STEP)
     return json.loads((folder / DECISION_NAME).read_text(encoding="utf-8"))
+
+
+def _choose_detector(
+    trained: Sequence[TrainedArm], arm: str | None, chosen: Mapping[str, ChosenRatio], evaluation: Path, data: JobData
+) -> TrainedArm | None:
+    """Of the promoted arm the detector of the seed that val likes best."""
+    if arm is None:
+        return None
+    name, tables = data.class_names[data.class_id], load_val_tables(evaluation)
+    own = [one for one in trained if (one.arm, one.ratio) == (arm, chosen[arm].ratio)]
+    return max(own, key=lambda one: tables[one.name]["per_class"][name]["ap_50"])
 
 
 def _open_test(

@@ -8,15 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 from models.evaluation.generation.features import FeatureNetwork
 from models.evaluation.proof.arms import BASELINE, RGBA_BLEND
 from models.job.augmented import AugmentedOptions, paste_instances
 from models.job.crops import cut_crops
 from models.job.dataset import copy_dataset, load_dataset_step
-from models.job.detector import train_detector
-from models.job.evaluation import TrainedArm, evaluate_detectors, place_trained
+from models.job.detector import check_cfg, train_detector
+from models.job.evaluation import TrainedArm, count_added, evaluate_detectors, name_start, place_trained
 from models.job.extraction import ExtractionOptions, extract_instances
 from models.job.instances import generate_instances, train_instances
 from models.job.placement import draw_places
@@ -27,9 +26,6 @@ from models.job.screening import screen_instances
 from models.job.segmenter_data import SegmenterDataOptions, write_segmenter_data
 from models.steps.step_folder import StepDone
 from models.structures import DAMAGE_CLASSES
-
-START: Final = "start"
-"""Folder of the detector that all others start from."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +92,7 @@ def run_job(
         TrainingError: the GAN's training cannot start or go on.
         TrainingStopped: a signal ended the GAN's training; the same call goes on.
     """
+    check_cfg(options.detector.cfg)
     done = None
     for step in plan_job(data, class_name, out, options, features):
         done = step.work()
@@ -116,7 +113,7 @@ def _plan_generation(out: Path, options: JobOptions, features: FeatureNetwork | 
     yield JobStep("instances", generate)
     yield JobStep("screening", partial(screen_instances, crops, gan, instances, out / "screening", options.screening))
     modes = {"extraction": options.extraction_mode}
-    if options.gan.is_rgba:
+    if _has_alpha_apart(options):
         modes["extraction_alpha"] = "alpha"
     for name, mode in modes.items():
         yield JobStep(name, partial(extract_instances, crops, instances, out / name, ExtractionOptions(mode)))
@@ -130,12 +127,12 @@ def _plan_arms(out: Path, options: JobOptions, trained: list[TrainedArm]) -> Ite
     dataset, placement, screening = (out / name for name in ("dataset", "placement", "screening"))
     data = load_dataset_step(dataset)
     photos = len(data.choose("train"))
-    counts = {ratio: max(round(ratio * photos), 1) for ratio in options.ratios}
+    counts = {ratio: count_added(ratio, photos) for ratio in options.ratios}
     places = replace(options.placement, count=max(counts.values()), seed=options.seed)
     yield JobStep("placement", partial(draw_places, dataset, placement, places))
     arms: list[tuple[str, float, Path | None]] = [(BASELINE, 0.0, None)]
     for arm in options.arms:
-        cutouts = out / ("extraction_alpha" if arm == RGBA_BLEND else "extraction")
+        cutouts = out / ("extraction_alpha" if arm == RGBA_BLEND and _has_alpha_apart(options) else "extraction")
         for ratio, count in counts.items():
             name = f"augmented/{arm}-{round(100 * ratio)}"
             pasting = _choose_pasting(arm, count, options)
@@ -146,17 +143,32 @@ def _plan_arms(out: Path, options: JobOptions, trained: list[TrainedArm]) -> Ite
         own = partial(write_segmenter_data, dataset, last, out / "segmenter_data", SegmenterDataOptions())
         yield JobStep("segmenter_data", own)
     detectors, start = out / "detectors", None
-    if options.start_epochs:
-        start = detectors / START
-        first = replace(options.detector, epochs=options.start_epochs)
-        yield JobStep(f"detectors/{START}", partial(train_detector, dataset, None, start, first))
     for seed in options.seeds:
+        if options.start_epochs:
+            start = detectors / name_start(seed)
+            first = replace(options.detector, epochs=options.start_epochs, seed=seed)
+            yield JobStep(f"detectors/{start.name}", partial(train_detector, dataset, None, start, first))
         for arm, ratio, augmented in arms:
             own = place_trained(arm, ratio, seed, detectors)
             trained.append(own)
-            training = replace(options.detector, seed=seed)
+            training = replace(
+                options.detector,
+                seed=seed,
+                epochs=_scale_epochs(options, ratio),
+                weights=None if start else options.detector.weights,
+            )
             train = partial(train_detector, dataset, augmented, own.folder, training, start=start)
             yield JobStep(f"detectors/{own.folder.name}", train)
+
+
+def _has_alpha_apart(options: JobOptions) -> bool:
+    """Does the arm that blends take other cut-outs than the others?"""
+    return options.gan.is_rgba and options.extraction_mode != "alpha"
+
+
+def _scale_epochs(options: JobOptions, ratio: float) -> int:
+    """Passes over an arm's photos that make as many iterations as the highest ratio's, to the nearest pass."""
+    return round(options.detector.epochs * (1 + max(options.ratios)) / (1 + ratio))
 
 
 def _choose_pasting(arm: str, count: int, options: JobOptions) -> AugmentedOptions:

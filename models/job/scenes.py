@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from models.data.formats import Dataset, Photo
-from models.data.photos import place_by_name
+from models.data.photos import DataError, place_by_name
 
 VAL_SHARE: Final = 0.15
 TEST_SHARE: Final = 0.15
@@ -38,6 +38,22 @@ def split_three_ways(dataset: Dataset) -> Dataset:
             split = "test"
         moved.append(replace(photo, split=split))
     return Dataset(tuple(moved), dataset.labels)
+
+
+def check_scenes(dataset: Dataset) -> None:
+    """Refuse a dataset that shows one scene in two splits: what is measured there has been learnt by heart.
+
+    Raises:
+        DataError: names a photo of each split, for the first scene.
+    """
+    first: dict[str, Photo] = {}
+    for photo in dataset.photos:
+        other = first.setdefault(scene_of(photo), photo)
+        if other.split != photo.split:
+            raise DataError(
+                f"scene {scene_of(photo)}: expected it in one split, found {other.image_id} in {other.split} and "
+                f"{photo.image_id} in {photo.split}"
+            )
 
 
 def scene_of(photo: Photo) -> str:

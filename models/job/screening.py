@@ -20,6 +20,7 @@ from models.job.instances import judge_pixels, load_instances
 from models.steps.screening import (
     BREAKAGES,
     GOOD,
+    Counting,
     CriticScreen,
     LearnedScreen,
     describe,
@@ -31,7 +32,7 @@ from models.steps.screening import (
     screen_single_colour,
     wilson_rate,
 )
-from models.steps.step_folder import StepDone, load_step, run_step
+from models.steps.step_folder import StepDone, check_made_of, load_step, run_step
 from models.structures import check_limits
 from models.training.gan.loop import load_networks
 
@@ -39,6 +40,9 @@ STEP: Final = "screening"
 KEPT_NAME: Final = "kept.npy"
 VERDICTS_NAME: Final = "verdicts.npz"
 RULES: Final[tuple[str, ...]] = ("single_40", "single_20", "multi", "critic", "learned")
+COUNTINGS: Final = ("reference", "literal")
+SUMS: Final = ("all", "others")
+MIN_VAL_CROPS: Final = 4
 SHEET_COLUMNS: Final = 8
 FIT_SHARE: Final = 0.7
 """Of the train crops: what the learned screen is fitted on; its threshold is set on the others."""
@@ -51,13 +55,17 @@ class ScreeningOptions:
     Attributes:
         rule: the one that decides, one of RULES.
         critic_k: standard deviations about the mean of real scores that the critic's rule keeps.
-        false_reject_rate: share of good crops that the learned screen may reject, on crops it was not fitted on.
+        false_reject_rate: share of good crops that the learned screen aims to reject, on crops it was not fitted on.
+        counting: of pixels: reference (as if the images were as large as those of the rules' source) or literal.
+        sum_over: the channels whose peak makes an image white: all, or the others than the highest.
         seed: of the breakages.
     """
 
     rule: str = "learned"
     critic_k: float = 2.0
     false_reject_rate: float = 0.02
+    counting: str = "reference"
+    sum_over: str = "all"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -69,6 +77,9 @@ class ScreeningOptions:
         limits = {
             "rule": (self.rule in RULES, f"one of {', '.join(RULES)}"),
             "critic_k": (self.critic_k > 0, "above 0"),
+            "seed": (self.seed >= 0, "0 or more"),
+            "counting": (self.counting in COUNTINGS, f"one of {', '.join(COUNTINGS)}"),
+            "sum_over": (self.sum_over in SUMS, f"one of {', '.join(SUMS)}"),
             "false_reject_rate": (0 <= self.false_reject_rate < 1, "0 to below 1"),
         }
         check_limits(self, limits)
@@ -82,20 +93,24 @@ def screen_instances(crops: Path, gan: Path, instances: Path, out: Path, options
     """
 
     def work(folder: Path, _scratch: Path) -> Mapping[str, Any]:
+        check_made_of(instances, gan=gan, crops=crops)
         real, made = load_crops(crops), load_instances(instances)
         rng = np.random.default_rng([options.seed, 11])
         learned = _fit_learned(over_black(real.canvases["train"]), real.content_xyxy["train"], options, rng)
-        critic = CriticScreen.fit(made.real_critic_logits, k=options.critic_k)
         discriminator = load_networks(gan)[0].discriminator
         good, content = real.canvases["val"], real.content_xyxy["val"]
+        if len(good) < MIN_VAL_CROPS:
+            raise DataError(f"crops: expected at least {MIN_VAL_CROPS} of val to measure with, found {len(good)}")
+        is_fitted = np.arange(len(good)) % 2 == 0  # the discriminator knows train by heart: the critic gets half of val
+        critic = CriticScreen.fit(judge_pixels(discriminator, good[is_fitted]), k=options.critic_k)
 
         def flag(images: np.ndarray) -> dict[str, np.ndarray]:
             logits = judge_pixels(discriminator, lay_under(images, good))
-            return {**_flag_by_look(images, learned), "critic": critic.flag(logits)}
+            return {**_flag_by_look(images, learned, options), "critic": critic.flag(logits)}
 
-        errors = _measure_errors(flag, over_black(good), content, rng)
+        errors = _measure_errors(flag, over_black(good), content, {"critic": ~is_fitted}, rng)
         shown = over_black(made.images)
-        verdicts = {**_flag_by_look(shown, learned), "critic": critic.flag(made.critic_logits)}
+        verdicts = {**_flag_by_look(shown, learned, options), "critic": critic.flag(made.critic_logits)}
         kept = np.flatnonzero(~verdicts[options.rule])
         if not len(kept):
             raise DataError(f"screening: {options.rule} keeps none of {len(shown)} instances: train the GAN longer")
@@ -129,14 +144,14 @@ def load_kept(folder: Path) -> np.ndarray:
     return np.load(folder / KEPT_NAME)
 
 
-def _flag_by_look(images: np.ndarray, learned: LearnedScreen) -> dict[str, np.ndarray]:
+def _flag_by_look(images: np.ndarray, learned: LearnedScreen, options: ScreeningOptions) -> dict[str, np.ndarray]:
     """Verdicts of every rule but the critic's; histograms are of the content alone, the canvas has none to tell."""
-    px2 = images.shape[1] * images.shape[2]
+    px2, counting = images.shape[1] * images.shape[2], Counting(options.counting)
     histograms = histogram(images, content_xyxy=find_content(images))
     return {
-        "single_40": screen_single_colour(histograms, px2, count_threshold=40.0).is_broken,
-        "single_20": screen_single_colour(histograms, px2, count_threshold=20.0).is_broken,
-        "multi": screen_multi_colour(histograms, px2).is_broken,
+        "single_40": screen_single_colour(histograms, px2, count_threshold=40.0, counting=counting).is_broken,
+        "single_20": screen_single_colour(histograms, px2, count_threshold=20.0, counting=counting).is_broken,
+        "multi": screen_multi_colour(histograms, px2, sum_over=options.sum_over, counting=counting).is_broken,
         "learned": learned.screen(images),
     }
 
@@ -163,17 +178,22 @@ def _measure_errors(
     flag: Callable[[np.ndarray], Mapping[str, np.ndarray]],
     good: np.ndarray,
     content_xyxy: np.ndarray,
+    judged: Mapping[str, np.ndarray],
     rng: np.random.Generator,
 ) -> dict[str, Any]:
-    """Both error rates of every rule on real crops of val, whole and broken; and what it keeps of each kind."""
+    """Both error rates of every rule on real crops of val, whole and broken; and what it keeps of each kind.
+
+    A rule that was fitted on some of them is judged on the others: bool (N,) by its name.
+    """
     on_good = flag(good)
     on_broken = {kind: flag(make_broken(good, kind, rng, content_xyxy=content_xyxy)) for kind in BREAKAGES}
-    truth = np.arange(len(good) * (1 + len(BREAKAGES))) >= len(good)
     errors: dict[str, Any] = {}
     for name in RULES:
-        by_kind = {kind: verdicts[name] for kind, verdicts in on_broken.items()}
+        own = judged.get(name, np.ones(len(good), bool))
+        by_kind = {kind: verdicts[name][own] for kind, verdicts in on_broken.items()}
+        verdicts = np.concatenate([on_good[name][own], *by_kind.values()])
         errors[name] = {
-            **asdict(judge_verdicts(np.concatenate([on_good[name], *by_kind.values()]), truth)),
+            **asdict(judge_verdicts(verdicts, np.arange(len(verdicts)) >= own.sum())),
             "false_accept_by_kind": {kind: float((~own).mean()) for kind, own in by_kind.items()},
         }
     return errors

@@ -23,7 +23,7 @@ from models.data.photos import DataError
 from models.job.augmented import load_augmented
 from models.job.dataset import JobData, JobPhoto, load_dataset_step
 from models.steps.outlines import find_visible, open_hairline
-from models.steps.step_folder import StepDone, load_step, run_step
+from models.steps.step_folder import StepDone, check_made_of, load_step, run_step
 from models.structures import DAMAGE_CLASSES, rasterise_polygons
 
 STEP: Final = "segmenter_data"
@@ -72,6 +72,7 @@ def write_segmenter_data(dataset: Path, augmented: Path, out: Path, options: Seg
         own = data.class_names[data.class_id]
         if own not in DAMAGE_CLASSES:
             raise DataError(f"class: expected one of {', '.join(DAMAGE_CLASSES)}, found {own!r}")
+        check_made_of(augmented, dataset=dataset)
         photos = list(_read_pasted(data, augmented))
         if not photos:
             raise DataError(f"{augmented}: nothing was pasted")

@@ -82,11 +82,9 @@ def gan(
     crops: CropsOption,
     out: OutOption,
     preset: Annotated[str, typer.Option(help="smoke, cpu or gpu: what is not given below.")] = "cpu",
-    canvas_px: Annotated[int | None, typer.Option(help="Side of an image, as the crops have it.")] = None,
     images: Annotated[int | None, typer.Option(help="Real images shown in all.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images a step, over every process.")] = None,
     mapping: Annotated[str | None, typer.Option(help="transformer, transformer_unprojected or mlp.")] = None,
-    is_rgba: Annotated[bool | None, typer.Option("--rgba/--rgb", help="Is alpha learned?")] = None,
     channel_base: Annotated[int | None, typer.Option(help="Channels of a resolution: base / resolution …")] = None,
     channel_max: Annotated[int | None, typer.Option(help="… and this at most.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Adam's, of both networks.")] = None,
@@ -106,19 +104,23 @@ def gan(
     Example: vehicle-damage models augment gan --crops crops --preset cpu --mapping mlp --out gan_mlp
     """
     given = {
-        "canvas_px": canvas_px, "images": images, "batch_size": batch_size, "mapping": mapping, "is_rgba": is_rgba,
-        "channel_base": channel_base, "channel_max": channel_max, "learning_rate": learning_rate, "r1_gamma": r1_gamma,
-        "augment": augment, "snapshot_images": snapshot_images, "precision": precision, "device": device, "seed": seed,
+        "images": images, "batch_size": batch_size, "mapping": mapping, "channel_base": channel_base,
+        "channel_max": channel_max, "learning_rate": learning_rate, "r1_gamma": r1_gamma, "augment": augment,
+        "snapshot_images": snapshot_images, "precision": precision, "device": device, "seed": seed,
         "max_minutes": max_minutes, "progress": progress,
     }  # fmt: skip
     with reasons_told():
+        from models.job.crops import load_crops  # noqa: PLC0415
         from models.job.instances import train_instances  # noqa: PLC0415
         from models.job.presets import choose_options  # noqa: PLC0415
 
-        options = _choose(choose_options(preset).gan, given)
+        _, canvas_px, _, channels = load_crops(crops).canvases["train"].shape
+        shape = {"canvas_px": canvas_px, "is_rgba": channels == 4}
+        options = _choose(choose_options(preset).gan, {**given, **shape})
         network = _load_features(features)
         done = train_instances(crops, out, options, features=network, measured_images=measured_images)
-    _tell(done)
+    if done.digest:  # of several processes the first one tells
+        _tell(done)
 
 
 def instances(
@@ -150,8 +152,12 @@ def screening(
     ] = "learned",
     critic_k: Annotated[float, typer.Option(help="Deviations about the mean of real scores that are kept.")] = 2.0,
     false_reject_rate: Annotated[
-        float, typer.Option(help="Share of good crops that the learned rule may reject.")
+        float, typer.Option(help="Share of good crops that the learned rule aims to reject.")
     ] = 0.02,
+    counting: Annotated[
+        str, typer.Option(help="Of pixels: reference (size of the rules' source) or literal.")
+    ] = "reference",
+    sum_over: Annotated[str, typer.Option(help="Channels whose peak makes an image white: all or others.")] = "all",
     seed: SeedOption = 0,
 ) -> None:
     """Look for broken instances by every rule; measure both error rates of each on real crops broken on purpose.
@@ -161,7 +167,7 @@ def screening(
     with reasons_told():
         from models.job.screening import ScreeningOptions, screen_instances  # noqa: PLC0415
 
-        options = ScreeningOptions(rule, critic_k, false_reject_rate, seed)
+        options = ScreeningOptions(rule, critic_k, false_reject_rate, counting, sum_over, seed)
         done = screen_instances(crops, gan, instances, out, options)
     _tell(done)
 

@@ -1,7 +1,7 @@
 """A step's folder: its files, what made them (step.json) and their digest (manifest.json); complete or not there.
 
-A step is done if its folder says that the same options made it of the same inputs. Long steps keep what they resume
-from beside the folder, in <name>.work, until the folder is complete.
+A step is done if its folder says that the same options made it of the same inputs. While it works it has a folder of
+its own beside it, <name>.work; steps that resume find there what an interrupted run left.
 """
 
 import json
@@ -28,17 +28,21 @@ class StepDone:
     Attributes:
         folder: where it lies.
         digest: of its files.
+        options: what it was made with, JSON values.
         result: what it told, JSON values.
         was_there: it had been done before.
     """
 
     folder: Path
     digest: str
+    options: Mapping[str, Any]
     result: Mapping[str, Any]
     was_there: bool
 
 
-def run_step(out: Path, step: str, options: Mapping[str, Any], inputs: Mapping[str, Path], work: Work) -> StepDone:
+def run_step(
+    out: Path, step: str, options: Mapping[str, Any], inputs: Mapping[str, Path], work: Work, *, resumes: bool = False
+) -> StepDone:
     """Do a step once: what is complete and made of the same things is taken as it is.
 
     Args:
@@ -46,7 +50,8 @@ def run_step(out: Path, step: str, options: Mapping[str, Any], inputs: Mapping[s
         step: its name.
         options: whatever changes the result; JSON values, or what str() tells apart.
         inputs: name to folder of an earlier step, or a data folder with a manifest.
-        work: gets the new folder, and a folder of its own that survives being killed; returns what it has to tell.
+        work: gets the new folder and the folder of its own; returns what it has to tell.
+        resumes: the folder of its own is as an interrupted run of the same step left it, else empty.
 
     Raises:
         DataError: an input is incomplete, or out holds the work of other options or inputs: the first that differs.
@@ -62,9 +67,15 @@ def run_step(out: Path, step: str, options: Mapping[str, Any], inputs: Mapping[s
             default=str,
         )
     )
-    if (out / STEP_NAME).is_file():
-        return _take(out, record)
     scratch = scratch_of(out)
+    for killed in out.parent.glob(f".{out.name}-*.partial"):
+        shutil.rmtree(killed, ignore_errors=True)
+    if (out / STEP_NAME).is_file():
+        done = _take(out, record)
+        shutil.rmtree(scratch, ignore_errors=True)
+        return done
+    if not resumes:
+        shutil.rmtree(scratch, ignore_errors=True)
     _claim(scratch, record)
     try:
         with new_folder(out) as folder:
@@ -72,15 +83,39 @@ def run_step(out: Path, step: str, options: Mapping[str, Any], inputs: Mapping[s
             content = json.dumps({**record, "result": result}, indent=1)
             (folder / STEP_NAME).write_text(f"{content}\n", encoding="utf-8")
             digest = write_manifest(folder).digest
-    except (
-        DataError,
-        ValueError,
-    ):  # input that is refused leaves nothing behind, unless there is something to resume from
-        if [path.name for path in scratch.iterdir()] == [STEP_NAME]:
+    except BaseException:
+        if not resumes or [path.name for path in scratch.iterdir()] == [STEP_NAME]:  # nothing to resume from
             shutil.rmtree(scratch)
         raise
     shutil.rmtree(scratch)
-    return StepDone(out, digest, result, was_there=False)
+    return StepDone(out, digest, record["options"], result, was_there=False)
+
+
+def check_made_of(folder: Path, **inputs: Path) -> None:
+    """Refuse a step that was made of something else than the steps it is used with.
+
+    Args:
+        folder: the step's.
+        inputs: name of an input of that step to the folder that it should have been.
+
+    Raises:
+        DataError: it was another, or one of them is not complete.
+    """
+    made_of = _load_record(folder / STEP_NAME)["inputs"]
+    for name, expected in inputs.items():
+        if made_of.get(name) != load_manifest(expected).digest:
+            raise DataError(f"{folder}: made of another {name} than {expected}")
+
+
+def same_input(first: Path, second: Path, name: str) -> None:
+    """Refuse two steps that were made of different inputs of one name.
+
+    Raises:
+        DataError: they were, or one of them is not complete.
+    """
+    digests = [_load_record(folder / STEP_NAME)["inputs"].get(name) for folder in (first, second)]
+    if digests[0] != digests[1]:
+        raise DataError(f"{first}, {second}: made of different {name}")
 
 
 def scratch_of(out: Path) -> Path:
@@ -97,13 +132,13 @@ def load_step(folder: Path, step: str) -> StepDone:
     content = _load_record(folder / STEP_NAME)
     if content["step"] != step:
         raise DataError(f"{folder}: expected the folder of step {step}, found {content['step']}")
-    return StepDone(folder, load_manifest(folder).digest, content["result"], was_there=True)
+    return StepDone(folder, load_manifest(folder).digest, content["options"], content["result"], was_there=True)
 
 
 def _take(out: Path, record: Mapping[str, Any]) -> StepDone:
     content = _load_record(out / STEP_NAME)
     _compare(out, content, record)
-    return StepDone(out, load_manifest(out).digest, content["result"], was_there=True)
+    return StepDone(out, load_manifest(out).digest, content["options"], content["result"], was_there=True)
 
 
 def _claim(scratch: Path, record: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ from models.job.augmented import STEP as AUGMENTED
 from models.job.crops import STEP as CROPS
 from models.job.dataset import STEP as DATASET
 from models.job.detector import STEP as DETECTOR
-from models.job.evaluation import EVALUATION_NAME, find_trained
+from models.job.evaluation import EVALUATION_NAME, find_trained, name_start
 from models.job.evaluation import STEP as EVALUATION
 from models.job.extraction import STEP as EXTRACTION
 from models.job.instances import STEP as INSTANCES
@@ -27,8 +27,8 @@ STEPS: Final = (DATASET, CROPS, GAN, INSTANCES, SCREENING, EXTRACTION, PLACEMENT
 """Steps done once a job, in folders of their own names."""
 EXTRACTION_ALPHA: Final = "extraction_alpha"
 """Folder of the extraction by alpha, where the GAN learned it."""
-START: Final = "detectors/start"
-"""Folder of the detector that all others start from, where there is one."""
+START: Final = "start"
+"""Name of the detector that those of the first seed start from, where there is one."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,8 @@ def open_steps(job: Path) -> JobSteps:
     if not job.is_dir():
         raise DataError(f"report: no such folder: {job}")
     by_name = {name: _open(job / name, name, name) for name in STEPS}
-    for name, step in ((EXTRACTION_ALPHA, EXTRACTION), (START, DETECTOR)):
-        if (job / name).is_dir():
-            by_name[name] = _open(job / name, step, name)
+    if (job / EXTRACTION_ALPHA).is_dir():
+        by_name[EXTRACTION_ALPHA] = _open(job / EXTRACTION_ALPHA, EXTRACTION, EXTRACTION_ALPHA)
     others = (folder for folder in sorted(job.glob(f"{GAN}_*/")) if not folder.suffix)  # those with one are at work
     gans = [by_name[GAN], *(_open(folder, GAN, folder.name) for folder in others)]
     decision = load_decision(job / PROMOTION)
@@ -96,6 +95,9 @@ def open_steps(job: Path) -> JobSteps:
     baseline = {own.name: _open(own.folder, DETECTOR, f"detectors/{own.name}") for own in trained}
     if not baseline:
         raise DataError(f"report: step {DETECTOR}: no {BASELINE} in {job / 'detectors'}")
+    start = f"detectors/{name_start(trained[0].seed)}"
+    if (job / start).is_dir():
+        by_name[START] = _open(job / start, DETECTOR, start)
     val = json.loads((job / EVALUATION / EVALUATION_NAME).read_text(encoding="utf-8"))["val"]
     if missing := sorted(baseline.keys() - val.keys()):
         raise DataError(f"report: step {EVALUATION}: it judged other detectors: {missing[0]} is not among them")

@@ -81,7 +81,11 @@ def _facts(report: Mapping[str, Any]) -> str:
     }
     turned = data["turned"]
     left_out = ", ".join(f"{count} {reason}" for reason, count in sorted(crops["left_out"].items()) if count)
-    start = f"{detector['start_epochs']} epochs on the photos alone for all, then " if detector["start_epochs"] else ""
+    start = (
+        f"{detector['start_epochs']} epochs on the photos alone for all of a seed, then "
+        if detector["start_epochs"]
+        else ""
+    )
     rows = [
         *((f"Photos, {split}", f"{count}: {instances[split] or 'nothing'}") for split, count in data["photos"].items()),
         ("Turned upright", f"{turned['photos']} of {turned['of']} doubtful photos" if turned else "none"),
@@ -97,7 +101,8 @@ def _facts(report: Mapping[str, Any]) -> str:
         ),
         (
             "Detector",
-            f"{detector['cfg']}, {start}{detector['epochs']} epochs, {detector['input_px']} px, batch "
+            f"{detector['cfg']}, {start}{detector['epochs']} epochs of the baseline, as many iterations of every "
+            f"arm, {detector['input_px']} px, batch "
             f"{detector['batch_size']}, seeds {', '.join(map(str, detector['seeds']))}",
         ),
     ]
@@ -202,7 +207,8 @@ def _cutouts(report: Mapping[str, Any], pictures: Pictures) -> str:
             left_out = f"; left out: {reasons}" if reasons else ""
             rows.append(f"<li>{escape(own['mode'])}, {source}: {told['cut_out']} of {told['images']}"
                         f"{escape(left_out)}</li>")  # fmt: skip
-    only = "" if len(report["extraction"]) > 1 else "<p>The GAN learned no transparency: there are Otsu's alone.</p>"
+    has_alpha = any(own["mode"] == "alpha" for own in report["extraction"].values())
+    only = "" if has_alpha else "<p>The GAN learned no transparency: there are Otsu's alone.</p>"
     return f"<ul>{''.join(rows)}</ul>{only}" + _figures([picture.to_figure() for picture in pictures.cutouts])
 
 

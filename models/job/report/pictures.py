@@ -83,4 +83,4 @@ def _rejected(screening: Path, rule: str) -> Picture | None:
 
 
 def _tell_mode(mode: str) -> str:
-    return {"box": "Otsu's box", "mask": "Otsu's mask", "alpha": "the GAN's own alpha"}[mode]
+    return {"box": "Otsu's box", "mask": "Otsu's mask", "alpha": "its own alpha"}[mode]

@@ -74,6 +74,7 @@ class GanOptions:
         """
         limits: dict[str, tuple[bool, str]] = {
             "images": (self.images >= 1, "1 or more"),
+            "seed": (self.seed >= 0, "0 or more"),
             "batch_size": (self.batch_size >= 2, "2 or more"),
             "learning_rate": (self.learning_rate > 0, "a number above 0"),
             "r1_gamma": (self.r1_gamma is None or self.r1_gamma >= 0, "0 or more"),

@@ -1,6 +1,6 @@
 import pytest
 
-from models.data.folder_writing import new_folder, write_data_folder
+from models.data.folder_writing import link_images, new_folder, write_data_folder
 from models.data.manifest import verify_manifest
 from models.data.photos import DataError, load_photos
 from models.data.records import load_records
@@ -42,3 +42,13 @@ def test_image_name_cannot_lead_out_of_the_folder(tmp_path, name):
     source = write_folder(tmp_path / "source")
     with pytest.raises(DataError, match="inside images/"):
         write_data_folder(tmp_path / "out", [{"image_id": name}], source / "images")
+
+
+def test_image_whose_place_is_taken_is_refused_and_nothing_is_written_through_a_link(tmp_path):
+    for name, content in (("a", b"first"), ("b", b"second")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "photo.jpg").write_bytes(content)
+    link_images(tmp_path / "a", tmp_path / "out", ["photo.jpg"])
+    with pytest.raises(DataError, match=r"out/photo\.jpg: two images of one name"):
+        link_images(tmp_path / "b", tmp_path / "out", ["photo.jpg"])
+    assert (tmp_path / "a" / "photo.jpg").read_bytes() == b"first"

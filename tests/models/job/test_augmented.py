@@ -37,7 +37,7 @@ def folders(tmp_path, monkeypatch):
     copy_dataset(write_yolo(tmp_path / "source", train=40), "person", tmp_path / "dataset")
     draw_places(tmp_path / "dataset", tmp_path / "placement", PlacementOptions(count=20))
     for name in ("extraction", "screening"):
-        run_step(tmp_path / name, name, {}, {}, lambda folder, scratch: {})
+        run_step(tmp_path / name, name, {"mode": "alpha"}, {}, lambda folder, scratch: {})
     made = {"generated": blocks((255, 0, 0)), "real": blocks((0, 255, 0))}
     monkeypatch.setattr(augmented, "load_cutouts", lambda folder, source: made[source])
     monkeypatch.setattr(augmented, "load_kept", lambda folder: np.array([1, 5, 7]))
@@ -108,7 +108,7 @@ def test_outlines_are_cut_back_to_what_shows(tmp_path, monkeypatch):
     copy_dataset(write_cars(tmp_path / "source"), "scratch", tmp_path / "dataset")
     draw_places(tmp_path / "dataset", tmp_path / "placement", PlacementOptions(count=20, min_side_px=3, max_overlap=1))
     for name in ("extraction", "screening"):
-        run_step(tmp_path / name, name, {}, {}, lambda folder, scratch: {})
+        run_step(tmp_path / name, name, {"mode": "alpha"}, {}, lambda folder, scratch: {})
     monkeypatch.setattr(augmented, "load_cutouts", lambda folder, source: blocks((0, 255, 0)))
     data = load_dataset_step(tmp_path / "dataset")
     originals = {photo.image_id: photo for photo in data.choose("train")}
@@ -218,3 +218,19 @@ def test_photos_are_written_as_jpeg(folders):
     body = (done.folder / "images" / "train" / "repeat-000000.jpg").read_bytes()
     assert cv2.imdecode(np.frombuffer(body, np.uint8), cv2.IMREAD_COLOR).shape == (96, 128, 3)
     assert body[:2] == b"\xff\xd8"
+
+
+def test_steps_that_do_not_belong_together_are_refused(folders):
+    run_step(folders / "otsu", "extraction", {"mode": "mask"}, {}, lambda folder, scratch: {})
+    names = ("dataset", "placement", "otsu", "screening")
+    with pytest.raises(DataError, match=r"rgba_blend: expected cut-outs by their alpha, found mask in .*otsu"):
+        paste_instances(*(folders / name for name in names), folders / "out", AugmentedOptions("rgba_blend", 4))
+    copy_dataset(write_yolo(folders / "source2", train=41), "person", folders / "dataset2")
+    names = ("dataset2", "placement", "extraction", "screening")
+    with pytest.raises(DataError, match=r"placement: made of another dataset than .*dataset2"):
+        paste_instances(*(folders / name for name in names), folders / "out", AugmentedOptions("gan_screened", 4))
+    run_step(folders / "kept2", "screening", {}, {"instances": folders / "dataset2"}, lambda folder, scratch: {})
+    names = ("dataset", "placement", "extraction", "kept2")
+    with pytest.raises(DataError, match="made of different instances"):
+        paste_instances(*(folders / name for name in names), folders / "out", AugmentedOptions("gan_screened", 4))
+    assert not (folders / "out").exists()

@@ -133,3 +133,38 @@ def test_photos_of_one_name_in_two_folders_are_refused(tmp_path):
     with pytest.raises(ValueError, match="would share the file"):
         copy_dataset(first, "person", tmp_path / "dataset", more=[second])
     assert not (tmp_path / "dataset").exists()
+
+
+def test_photos_that_are_cut_off_are_listed_before_anything_is_built(tmp_path):
+    source = write_yolo(tmp_path / "source", train=12, val=4)
+    first, second = source / "images" / "val" / "val000.png", source / "images" / "train" / "train002.png"
+    first.write_bytes(first.read_bytes()[:-300])
+    image = cv2.imread(str(second))
+    second.unlink()
+    ok, jpeg = cv2.imencode(".jpg", image)
+    assert ok
+    second.with_suffix(".jpg").write_bytes(jpeg.tobytes()[: len(jpeg) // 2])
+    with pytest.raises(DataError) as refused:
+        copy_dataset(source, "person", tmp_path / "dataset")
+    lines = str(refused.value).splitlines()
+    assert len(lines) == 2
+    assert any("val000.png: " in line for line in lines)
+    assert any("train002.jpg: " in line for line in lines)
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]
+
+
+def test_scene_in_two_splits_is_refused_with_both_photos(tmp_path):
+    source = write_yolo(tmp_path / "source", train=12, val=4, test=4)
+    for kind, suffix in (("images", ".png"), ("labels", ".txt")):
+        for split, old, digit in (("train", "train001", "0"), ("test", "test001", "a")):
+            folder = source / kind / split
+            (folder / f"{old}{suffix}").rename(folder / f"shot.rf.{digit * 32}{suffix}")
+    with pytest.raises(DataError, match=r"scene shot: expected it in one split, found .* in test and .* in train"):
+        copy_dataset(source, "person", tmp_path / "dataset")
+
+
+def test_step_inside_its_own_data_is_refused(tmp_path):
+    source = write_yolo(tmp_path / "source", train=12, val=4)
+    with pytest.raises(DataError, match="out: expected a folder outside the data"):
+        copy_dataset(source, "person", source / "job" / "dataset")
+    assert not (source / "job").exists()

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -61,7 +63,7 @@ def test_training_leaves_its_inputs_alone(dataset, baseline):
 def test_added_photos_are_trained_on(dataset, baseline, tmp_path, monkeypatch):
     draw_places(dataset, tmp_path / "placement", PlacementOptions(count=8))
     for name in ("extraction", "screening"):
-        run_step(tmp_path / name, name, {}, {}, lambda folder, scratch: {})
+        run_step(tmp_path / name, name, {"mode": "alpha"}, {}, lambda folder, scratch: {})
     monkeypatch.setattr(augmented, "load_cutouts", lambda folder, source: blocks((255, 0, 0)))
     done = paste_instances(
         dataset, *(tmp_path / name for name in ("placement", "extraction", "screening", "added")),
@@ -74,9 +76,13 @@ def test_added_photos_are_trained_on(dataset, baseline, tmp_path, monkeypatch):
 
 
 def test_unknown_cfg_is_refused_by_name(dataset, tmp_path):
-    with pytest.raises(DataError, match=r"cfg: expected a detector that ultralytics knows, found 'yolov99z\.yaml'"):
-        train_detector(dataset, None, tmp_path / "out", DetectorOptions(cfg="yolov99z.yaml"))
-    assert not (tmp_path / "out").exists()
+    for cfg in ("yolov99z.yaml", "yolov8n-cls.yaml", "yolov5n"):
+        words = re.escape(f"cfg: expected a detector that ultralytics knows, such as yolov5su.yaml, found {cfg!r}")
+        with pytest.raises(DataError, match=words):
+            train_detector(dataset, None, tmp_path / "out", DetectorOptions(cfg=cfg))
+    with pytest.raises(DataError, match="expected the folder of step detector, found dataset"):
+        train_detector(dataset, None, tmp_path / "out", TINY, start=dataset)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_detector_goes_on_from_the_one_it_starts_from(dataset, baseline, tmp_path):

@@ -1,6 +1,8 @@
 """Judging detectors on val: which there are, what they reach, which ratio each arm takes into the test."""
 
 import json
+import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -58,3 +60,26 @@ def test_arms_without_the_baselines_seeds_are_refused(dataset, tmp_path):
     with pytest.raises(DataError, match="expected a baseline of ratio 0, found none"):
         evaluate_detectors(dataset, trained[len(SEEDS) :], tmp_path / "evaluation")
     assert not (tmp_path / "evaluation").exists()
+
+
+def test_detector_that_is_not_what_its_folder_says_is_refused(dataset, tmp_path):
+    trained = train(tmp_path, dataset, repeat=0.6)
+    liar = next(own for own in trained if own.arm == "repeat" and own.ratio == 0.1)
+    for name, words in (
+        ("rgba_blend-10-seed0", "arm: expected 'rgba_blend' by its name, found 'repeat'"),
+        ("repeat-50-seed0", "added_photos: expected 6 by its name, found 1"),
+        ("repeat-10-seed9", "seed: expected 9 by its name, found 0"),
+    ):
+        detectors = tmp_path / name / "detectors"
+        shutil.copytree(liar.folder, detectors / name)
+        (own,) = find_trained(detectors)
+        baseline = replace(trained[0], seed=own.seed)
+        told = trained[0].folder if own.seed == 0 else liar.folder
+        with pytest.raises(DataError, match=words):
+            evaluate_detectors(
+                dataset, [replace(own, folder=detectors / name), replace(baseline, folder=told)], tmp_path / "e"
+            )
+    other = tmp_path / "other"
+    copy_dataset(write_yolo(tmp_path / "source", train=13, val=12, test=4), "person", other)
+    with pytest.raises(DataError, match=r"baseline-0-seed0: made of another dataset than .*other"):
+        evaluate_detectors(other, trained, tmp_path / "evaluation")

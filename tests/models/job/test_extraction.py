@@ -22,14 +22,14 @@ def crops(tmp_path):
 
 
 @pytest.fixture
-def made(tmp_path, monkeypatch):
+def made(crops, tmp_path, monkeypatch):
     """Three generated canvases: a bright block, nothing, a block of two pixels."""
     images = np.zeros((3, 48, 48, 3), np.uint8)
     images[0, 10:30, 12:20] = 200
     images[2, 5:7, 5:7] = 200
-    run_step(tmp_path / "instances", "instances", {}, {}, lambda folder, scratch: {})
+    run_step(tmp_path / "instances", "instances", {}, {"crops": crops}, lambda folder, scratch: {})
     given = {"images": images}
-    monkeypatch.setattr(extraction, "load_instances", lambda folder: Instances(given["images"], None, None))
+    monkeypatch.setattr(extraction, "load_instances", lambda folder: Instances(given["images"], None))
     return tmp_path / "instances", given
 
 
@@ -52,10 +52,11 @@ def test_real_crops_are_cut_the_same_way(crops, made, tmp_path):
 
 
 def test_alpha_is_taken_from_images_that_have_it(made, tmp_path):
-    folder, given = made
-    root = tmp_path / "outlined"
+    root, given = tmp_path / "outlined", made[1]
     copy_dataset(write_persons(root / "source"), "person", root / "dataset")
     cut_crops(root / "dataset", root / "crops", CropsOptions(canvas_px=48, alpha="outline"))
+    folder = root / "instances"
+    run_step(folder, "instances", {}, {"crops": root / "crops"}, lambda step, scratch: {})
     given["images"] = np.concatenate([given["images"], given["images"][..., :1] // 2 + 100], axis=-1)
     given["images"][..., 3] *= given["images"][..., 0] > 0
     done = extract_instances(root / "crops", folder, tmp_path / "cut", ExtractionOptions(mode="alpha"))
@@ -91,3 +92,10 @@ def test_nothing_to_cut_out_is_refused(crops, made, tmp_path):
 def test_unknown_mode_is_refused_with_those_there_are():
     with pytest.raises(ValueError, match="mode: expected one of box, mask, alpha, found 'knife'"):
         ExtractionOptions(mode="knife")
+
+
+def test_instances_of_other_crops_are_refused(crops, made, tmp_path):
+    other = tmp_path / "other"
+    cut_crops(tmp_path / "dataset", other, CropsOptions(canvas_px=24))
+    with pytest.raises(DataError, match=r"instances: made of another crops than .*other"):
+        extract_instances(other, made[0], tmp_path / "cut", ExtractionOptions())

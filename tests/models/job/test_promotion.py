@@ -11,7 +11,7 @@ from models.data.photos import DataError
 from models.evaluation.detection.matching import PredictedBoxes
 from models.job import detector
 from models.job.dataset import copy_dataset, load_dataset_step
-from models.job.evaluation import TrainedArm, evaluate_detectors
+from models.job.evaluation import TrainedArm, count_added, evaluate_detectors
 from models.job.promotion import ProofOptions, decide_promotion, load_decision
 from models.steps.step_folder import run_step
 from tests.models.job.scenes import write_yolo
@@ -42,9 +42,10 @@ def write_detector(root, dataset, arm, ratio, seed, *, found):
                 seen = (photo.class_ids == 0) | (rng.random(len(photo.class_ids)) < share)
                 preds.append(PredictedBoxes(photo.boxes_xyxy[seen], np.full(seen.sum(), 0.9), photo.class_ids[seen]))
             detector._save(folder / detector._file_name(split), preds)
-        return {}
+        (folder / detector.WEIGHTS_NAME).write_bytes(f"{arm} {ratio} {seed}".encode())
+        return {"arm": arm, "added_photos": count_added(ratio, len(data.choose("train")))}
 
-    run_step(out, detector.STEP, {"arm": arm, "ratio": ratio, "seed": seed}, {}, work)
+    run_step(out, detector.STEP, {"seed": seed}, {"dataset": dataset}, work)
     return own
 
 
@@ -79,12 +80,17 @@ def test_arm_that_finds_far_more_is_promoted_at_the_ratio_that_val_chose(dataset
     assert arm["over_controls"]["repeat"]["value"] == pytest.approx(arm["gain"]["value"], abs=1e-9)
     assert np.array(arm["confusion"]).shape == (3, 3)
     assert told["null_promotion_rate"] <= 0.2
+    promoted = done.result["promoted_detector"]
+    assert promoted.startswith("gan_screened-20-seed")
+    assert (tmp_path / "promotion" / "weights.pt").read_text() == f"gan_screened 0.2 {promoted[-1]}"
 
 
 def test_arm_that_finds_the_same_is_not_promoted_and_the_reason_says_so(dataset, tmp_path):
     trained = train(tmp_path, dataset, gan_screened=0.5)
     done = decide(dataset, trained, tmp_path)
     assert done.result["promoted_arm"] is None
+    assert done.result["promoted_detector"] is None
+    assert not (tmp_path / "promotion" / "weights.pt").exists()
     assert any("gan_screened" in reason for reason in done.result["reasons"])
     assert json.loads((tmp_path / "promotion" / "decision.json").read_text())["arms"]["baseline"]["gain"] is None
 

@@ -36,11 +36,10 @@ def fake_instances(crops, out):
         images[..., 0] = images[..., 3]
         images[..., 1:3] = 0
         np.save(folder / "images.npy", images)
-        for name in ("critic.npy", "real_critic.npy"):
-            np.save(folder / name, np.zeros(len(images), np.float32))
+        np.save(folder / "critic.npy", np.zeros(len(images), np.float32))
         return {}
 
-    run_step(out, "instances", {}, {}, work)
+    run_step(out, "instances", {}, {"crops": crops}, work)
 
 
 def paste_scratches(folder, source, arm="gan_unscreened", **placement):
@@ -48,7 +47,7 @@ def paste_scratches(folder, source, arm="gan_unscreened", **placement):
     copy_dataset(source, "scratch", folder / "dataset")
     cut_crops(folder / "dataset", folder / "crops", CropsOptions(canvas_px=32, min_side_px=4, alpha="outline"))
     fake_instances(folder / "crops", folder / "instances")
-    run_step(folder / "screening", "screening", {}, {}, lambda step, scratch: {})
+    run_step(folder / "screening", "screening", {}, {"instances": folder / "instances"}, lambda step, scratch: {})
     extract_instances(
         folder / "crops", folder / "instances", folder / "extraction", ExtractionOptions("alpha", min_side_px=2)
     )

@@ -11,7 +11,7 @@ from models.job import detector
 from models.job.augmented import AugmentedOptions, paste_instances
 from models.job.crops import CropsOptions, cut_crops
 from models.job.dataset import copy_dataset, load_dataset_step
-from models.job.evaluation import evaluate_detectors, place_trained
+from models.job.evaluation import count_added, evaluate_detectors, place_trained
 from models.job.extraction import ExtractionOptions, extract_instances
 from models.job.instances import generate_instances, train_instances
 from models.job.placement import PlacementOptions, draw_places
@@ -77,7 +77,13 @@ def finish(made, root, *, baseline=0.5, **found):
             extraction = "extraction_alpha" if arm == RGBA_BLEND else "extraction"
             inputs = (root / name for name in ("dataset", "placement", extraction, "screening"))
             out = root / "augmented" / f"{arm}-{round(100 * ratio)}"
-            paste_instances(*inputs, out, AugmentedOptions(arm=arm, count=round(40 * ratio), seed=1))
+            paste_instances(
+                *inputs,
+                out,
+                AugmentedOptions(
+                    arm=arm, count=count_added(ratio, len(load_dataset_step(root / "dataset").choose("train"))), seed=1
+                ),
+            )
             trained += [_write_detector(root, arm, ratio, seed, share) for seed in SEEDS]
     evaluate_detectors(root / "dataset", trained, root / "evaluation")
     proof = ProofOptions(replicates=300, shuffles=20)
@@ -101,7 +107,8 @@ def _write_detector(root, arm, ratio, seed, share):
                     boxes, class_ids = np.concatenate([boxes, [[90, 2, 100, 30]]]), np.append(class_ids, 1)
                 preds.append(PredictedBoxes(boxes, rng.uniform(0.3, 0.9, len(boxes)), class_ids))
             detector._save(folder / detector._file_name(split), preds)
-        return {}
+        (folder / detector.WEIGHTS_NAME).write_bytes(own.name.encode())
+        return {"arm": arm, "added_photos": count_added(ratio, len(data.choose("train")))}
 
-    run_step(own.folder, detector.STEP, {**TRAINING, "seed": seed}, {}, work)
+    run_step(own.folder, detector.STEP, {**TRAINING, "seed": seed}, {"dataset": root / "dataset"}, work)
     return own
