@@ -15,10 +15,12 @@ from models.data.formats.dataset import SPLIT_NAMES
 from models.data.photos import ANNOTATIONS_NAME, choose_split, load_photos
 from models.job.cli import augment_app
 from models.store import NETWORKS, PRETRAINED_DIR, FolderStore, ModelStore
+from models.training.cli import train_app
 
 app = typer.Typer(no_args_is_help=True, help="Train, compare, promote and roll back the networks.")
 app.add_typer(data_app, name="data")
 app.add_typer(augment_app, name="augment")
+app.add_typer(train_app, name="train")
 
 PARITY_PHOTOS = 8
 
@@ -27,111 +29,6 @@ DataOption = Annotated[
 ]
 StoreOption = Annotated[Path, typer.Option("--store", help="Folder of model versions.")]
 PolicyOption = Annotated[str, typer.Option(help="Mask policy of the class: crf or threshold.")]
-
-
-@app.command()
-def train(
-    network: Annotated[str, typer.Argument(help="localizer, gate or segmenter.")],
-    data: DataOption,
-    out: Annotated[Path, typer.Option(help="Run folder: options, log, TensorBoard's curves, checkpoint.")],
-    preset: Annotated[
-        str | None,
-        typer.Option(help="smoke (two steps), cpu (the default: minutes on two cores) or gpu (hours on one)."),
-    ] = None,
-    steps: Annotated[int | None, typer.Option(help="Optimizer steps; the learning rate follows them.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Samples a step.")] = None,
-    input_px: Annotated[int | None, typer.Option(help="Side of a training sample, a multiple of 32.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Its peak.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of every chance.")] = None,
-    rendered_share: Annotated[float | None, typer.Option(help="Of rendered photos in a batch, 0 to 1.")] = None,
-    max_minutes: Annotated[
-        float | None, typer.Option(help="End this session after so long, resumable; the schedule stays.")
-    ] = None,
-    loss: Annotated[
-        str | None,
-        typer.Option(help="Segmenter: bce, dice, tversky, focal, lovasz, joined by +; bce+dice if not given."),
-    ] = None,
-    architecture: Annotated[str | None, typer.Option(help="Segmenter: unet or deeplabv3plus.")] = None,
-    encoder: Annotated[
-        str | None, typer.Option(help="Segmenter: efficientnet-b0 … b7, timm-…, tu-…; EfficientNet-Lite0 if not given.")
-    ] = None,
-    cfg: Annotated[
-        str | None,
-        typer.Option(help="Localizer: yolov3.yaml, yolov5su.yaml, yolov8n.yaml …; YOLOv3-tiny if not given."),
-    ] = None,
-    encoder_weights: Annotated[
-        Path | None, typer.Option(help="The encoder's state dict; without it the encoder starts from chance.")
-    ] = None,
-    initial_weights: Annotated[
-        Path | None, typer.Option(help="Run folder or checkpoint whose averaged weights to start from.")
-    ] = None,
-    teacher: Annotated[Path | None, typer.Option(help="YOLOX ONNX that boxes cars on photos nobody boxed.")] = None,
-    teacher_run: Annotated[
-        Path | None,
-        typer.Option(
-            help="Segmenter's run that outlines damage on photos without regions (noisy student): its labels go to "
-            "OUT/round_N/pseudo, the student to OUT/round_N/run."
-        ),
-    ] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="With --teacher-run: a student teaches the next one.")] = 1,
-    frozen_stages: Annotated[
-        int | None, typer.Option(help="Stages of a pretrained encoder that keep their weights, the stem with them.")
-    ] = None,
-    noise: Annotated[float | None, typer.Option(help="Of a student's lessons; 1 with --teacher-run, else 0.")] = None,
-    augment: Annotated[
-        str | None,
-        typer.Option(
-            help="Gate, segmenter: rotation, upside_down, cutout, grid_mask, mixup, cutmix, joined by commas; light, "
-            "camera, mirror and scale always vary."
-        ),
-    ] = None,
-    precision: Annotated[str | None, typer.Option(help="f32, bf16, or fp16 (cuda only); the preset's.")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Threads that make batches.")] = None,
-    progress: Annotated[
-        bool | None, typer.Option("--progress/--no-progress", help="Show a bar; on a terminal if not given.")
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the run folder's checkpoint, if there is one.")
-    ] = False,
-) -> None:
-    """Train one network.
-
-    Exit code 0: every step is done, or --max-minutes is over. 143 (SIGTERM), 130 (Ctrl-C): saved and resumable. 2: the
-    message names what is wrong.
-
-    Example: vehicle-damage models train gate --data runs/rendered --preset cpu --out runs/gate
-    """
-    given = {
-        "steps": steps, "batch_size": batch_size, "input_px": input_px, "seed": seed,
-        "learning_rate": learning_rate, "rendered_share": rendered_share, "max_minutes": max_minutes, "loss": loss,
-        "architecture": architecture, "encoder": encoder, "cfg": cfg, "encoder_weights": encoder_weights,
-        "initial_weights": initial_weights, "teacher": teacher, "frozen_stages": frozen_stages, "noise": noise,
-        "augment": tuple(augment.split(",")) if augment else None,
-        "precision": precision, "device": device, "workers": workers, "progress": progress,
-    }  # fmt: skip
-    with reasons_told():
-        from models.training import options  # noqa: PLC0415
-
-        is_known = resume and teacher_run is None and (out / options.OPTIONS_NAME).exists()
-        if is_known:
-            chosen = options.resume_options(network, tuple(data), out, preset=preset, **given)
-        else:
-            chosen = options.build_options(network, preset or "cpu", tuple(data), out, **given)
-        if teacher_run is not None:
-            from models.training.student import train_student  # noqa: PLC0415
-
-            out = train_student(chosen, teacher_run=teacher_run, rounds=rounds, resume=resume)
-        else:
-            from models.training import gate, localizer, segmenter  # noqa: PLC0415
-
-            train_network = {
-                "localizer": localizer.train_localizer,
-                "gate": gate.train_gate,
-                "segmenter": segmenter.train_segmenter,
-            }[network]
-            train_network(chosen, resume=resume)
-    typer.echo(f"trained {network}: {out}")
 
 
 @app.command()

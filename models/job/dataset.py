@@ -21,9 +21,9 @@ from models.data.formats.dataset import SPLIT_NAMES
 from models.data.formats.images import place_images
 from models.data.manifest import build_manifest
 from models.data.photos import DataError
+from models.data.scenes import check_scenes, scene_of, split_three_ways
 from models.evaluation.generation.features import FeatureNetwork
 from models.job.orientation import stand_up
-from models.job.scenes import check_scenes, scene_of, split_three_ways
 from models.steps.step_folder import StepDone, load_step, run_step
 
 STEP: Final = "dataset"

@@ -36,9 +36,9 @@ from models.steps.step_folder import STEP_NAME, StepDone, check_made_of, load_st
 from models.training.checkpoint import load_tensors, write_atomically
 from models.training.gan import GanOptions, train_gan
 from models.training.gan.loop import load_networks
-from models.training.gan.processes import join_processes
 from models.training.loop import choose_device
 from models.training.options import CHECKPOINT_NAME
+from models.training.processes import join_processes
 
 TRAIN_STEP: Final = "gan"
 STEP: Final = "instances"

@@ -18,8 +18,8 @@ import numpy as np
 
 from models.data.formats import Box, Dataset, Photo, Polygon
 from models.data.photos import load_image, write_image
+from models.data.scenes import scene_of
 from models.evaluation.generation.features import FeatureNetwork
-from models.job.scenes import scene_of
 from models.steps.upright import TURNS, UprightProbe, turn_image, turn_points_xy
 
 MIN_KNOWN: Final = 24

@@ -1,7 +1,9 @@
 """Puts a Mask R-CNN and an SR-RCNN together, untrained, from the same start."""
 
 import numpy as np
+import timm
 import torch
+from timm.layers import freeze_batch_norm_2d
 from torch import nn
 from torchvision.models import resnet
 from torchvision.models.detection import MaskRCNN
@@ -12,6 +14,7 @@ from torchvision.ops import FrozenBatchNorm2d
 
 from models.sr_rcnn.detector import SrRcnn
 from models.sr_rcnn.options import (
+    LITE0,
     THESIS_DETECTOR,
     THESIS_LOSSES,
     THESIS_SUPER_RESOLUTION,
@@ -19,9 +22,24 @@ from models.sr_rcnn.options import (
     LossOptions,
     SuperResolutionOptions,
 )
-from models.sr_rcnn.precision import Float32Fpn, Float32MaskPredictor, Float32Predictor, Float32RpnHead
+from models.sr_rcnn.precision import (
+    Float32Fpn,
+    Float32MaskPredictor,
+    Float32Predictor,
+    Float32RpnHead,
+    Float32TimmFpn,
+)
 
 RESNET_LAYERS = ("layer4", "layer3", "layer2", "layer1", "conv1")
+LITE0_LAYERS = (
+    ("blocks.5.", "blocks.6."),
+    ("blocks.3.", "blocks.4."),
+    ("blocks.2.",),
+    ("blocks.1.",),
+    ("conv_stem.", "bn1.", "blocks.0."),
+)
+LITE0_MEAN, LITE0_STD = 127 / 255, 128 / 255
+"""What the published weights of EfficientNet-Lite0 were trained with."""
 POOLED_CELLS = 7
 ASPECT_RATIOS = (0.5, 1.0, 2.0)
 GROUP_CHANNELS = 16
@@ -36,12 +54,14 @@ def build_mask_rcnn(options: DetectorOptions = THESIS_DETECTOR, *, seed: int = 0
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        backbone = _build_backbone(options)
+        backbone = _build_lite0(options) if options.backbone == LITE0 else _build_resnet(options)
         anchors = AnchorGenerator(tuple((size,) for size in options.anchor_sizes_px), (ASPECT_RATIOS,) * 5)
         return MaskRCNN(
             backbone,
             min_size=options.min_size_px,
             max_size=options.max_size_px,
+            image_mean=(LITE0_MEAN,) * 3 if options.backbone == LITE0 else None,
+            image_std=(LITE0_STD,) * 3 if options.backbone == LITE0 else None,
             rpn_anchor_generator=anchors,
             rpn_head=Float32RpnHead(options.channels, len(ASPECT_RATIOS)),
             rpn_pre_nms_top_n_train=options.proposals,
@@ -79,7 +99,7 @@ def build_sr_rcnn(
         return SrRcnn(mask_rcnn, super_resolution, losses)
 
 
-def _build_backbone(options: DetectorOptions) -> Float32Fpn:
+def _build_resnet(options: DetectorOptions) -> Float32Fpn:
     norm = {
         "batch": nn.BatchNorm2d,
         "frozen": FrozenBatchNorm2d,
@@ -98,10 +118,20 @@ def _build_backbone(options: DetectorOptions) -> Float32Fpn:
     )
 
 
+def _build_lite0(options: DetectorOptions) -> Float32TimmFpn:
+    body = timm.create_model("tf_efficientnet_lite0", pretrained=False, features_only=True, out_indices=(1, 2, 3, 4))
+    if options.norm == "frozen":
+        body = freeze_batch_norm_2d(body)
+    trained = tuple(prefix for layer in LITE0_LAYERS[: options.trainable_layers] for prefix in layer)
+    for name, parameter in body.named_parameters():
+        parameter.requires_grad_(name.startswith(trained))
+    return Float32TimmFpn(body, options.channels, _build_group_norm)
+
+
 def _spread(seed: int) -> int:
     """A seed that callers do not use: what is new must not repeat the first weights' values."""
     return int(np.random.SeedSequence([seed, *b"sr_rcnn"]).generate_state(1, np.uint64)[0])
 
 
 def _build_group_norm(channels: int) -> nn.GroupNorm:
-    return nn.GroupNorm(channels // GROUP_CHANNELS, channels)
+    return nn.GroupNorm(max(channels // GROUP_CHANNELS, 1), channels)

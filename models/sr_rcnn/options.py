@@ -6,7 +6,9 @@ from typing import Final, Literal, get_args
 Mode = Literal["always", "never", "small", "gated"]
 LrLevel = Literal["native", "same"]
 Norm = Literal["batch", "frozen", "group"]
-BACKBONES: Final = ("resnet18", "resnet34", "resnet50", "resnet101")
+RESNETS: Final = ("resnet18", "resnet34", "resnet50", "resnet101")
+LITE0: Final = "efficientnet-lite0"
+BACKBONES: Final = (*RESNETS, LITE0)
 
 
 def check_mode(mode: str) -> None:
@@ -35,8 +37,9 @@ class DetectorOptions:
     Attributes:
         n_classes: classes with the background, which is class 0.
         backbone: one of BACKBONES; the thesis has resnet50 and resnet101.
-        norm: of the backbone: batch (from random weights), frozen (from pretrained ones), group (16 channels a group).
-        trainable_layers: of the backbone from its end, 0 … 5; 5 trains all.
+        norm: of the backbone: batch (from random weights), frozen (from pretrained ones), group (16 channels a group;
+            ResNets only).
+        trainable_layers: of the backbone from its end, 0 … 5; 5 trains all. A layer is what halves the image's side.
         channels: of every level of the feature pyramid and so of a RoI's features.
         head_dim: width of the box head's two dense layers.
         mask_channels: width of the mask head.
@@ -66,7 +69,7 @@ class DetectorOptions:
 
     def __post_init__(self) -> None:
         _check_choice("backbone", self.backbone, BACKBONES)
-        _check_choice("norm", self.norm, get_args(Norm))
+        _check_choice("norm", self.norm, get_args(Norm) if self.backbone in RESNETS else ("batch", "frozen"))
         _check_from("n_classes", self.n_classes, 2)
         for name in ("channels", "head_dim", "mask_channels", "min_size_px", "rois_per_image", "max_detections"):
             _check_from(name, getattr(self, name), 1)

@@ -4,11 +4,16 @@ Boxes are computed in the dtype of what predicts them, and anchors in that of th
 800 pixels is off by up to two.
 """
 
+from collections.abc import Callable
+
 import torch
+from torch import nn
 from torchvision.models.detection.backbone_utils import BackboneWithFPN
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor
 from torchvision.models.detection.mask_rcnn import MaskRCNNPredictor
 from torchvision.models.detection.rpn import RPNHead
+from torchvision.ops import FeaturePyramidNetwork
+from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 
 def widen(x: torch.Tensor) -> torch.Tensor:
@@ -21,6 +26,32 @@ class Float32Fpn(BackboneWithFPN):
 
     def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
         return {name: widen(level) for name, level in super().forward(x).items()}
+
+
+class Float32TimmFpn(nn.Module):
+    """Float32Fpn over a features_only network of timm's that gives strides 4 to 32.
+
+    Source: Wu and He 2018, arXiv 1803.08494, section 4.2: group norm in the pyramid.
+    Here: an EfficientNet's stages end in linear layers whose values are about ten times a ResNet's; the norm brings
+    both to one scale, which the content loss is measured in.
+    """
+
+    def __init__(self, body: nn.Module, channels: int, norm: Callable[[int], nn.Module]) -> None:
+        """Draw the pyramid's weights from torch's global generator.
+
+        Args:
+            body: (N, 3, H, W) to a list of four maps, finest first; its feature_info tells their channels.
+            channels: of every level of the pyramid.
+            norm: builds what follows each of the pyramid's convolutions.
+        """
+        super().__init__()
+        self.body = body
+        self.fpn = FeaturePyramidNetwork(body.feature_info.channels(), channels, LastLevelMaxPool(), norm_layer=norm)
+        self.out_channels = channels
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        levels = {str(level): features for level, features in enumerate(self.body(x))}
+        return {name: widen(level) for name, level in self.fpn(levels).items()}
 
 
 class Float32RpnHead(RPNHead):

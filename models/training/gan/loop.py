@@ -41,9 +41,9 @@ from models.training.checkpoint import (
 )
 from models.training.errors import TrainingError, TrainingStopped
 from models.training.gan.options import GanOptions
-from models.training.gan.processes import Processes, join_processes
 from models.training.loop import autocast, choose_device
 from models.training.options import CHECKPOINT_NAME
+from models.training.processes import Processes, join_processes
 from models.training.progress import TrainingLog, show_bar, wants_bar
 from models.training.stopping import StopRequest, watch_signals
 

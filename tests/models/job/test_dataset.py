@@ -7,8 +7,8 @@ import yaml
 
 from models.data.formats import Box, Dataset, FaultyAnnotationsError, Photo
 from models.data.photos import DataError
+from models.data.scenes import scene_of, split_three_ways
 from models.job.dataset import copy_dataset, load_dataset_step
-from models.job.scenes import scene_of, split_three_ways
 from tests.models.job.scenes import SIZE_HW, encode, write_yolo
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace  # noqa: E402
 from torchvision.models.detection import maskrcnn_resnet50_fpn  # noqa: E402
 
 from models.sr_rcnn.build import build_mask_rcnn, build_sr_rcnn  # noqa: E402
-from models.sr_rcnn.options import DetectorOptions  # noqa: E402
+from models.sr_rcnn.options import LITE0, DetectorOptions  # noqa: E402
 from tests.models.sr_rcnn.tiny_detector import TINY, build_tiny  # noqa: E402
 
 ADDED = ("roi_heads.box_roi_pool.generator.", "roi_heads.box_roi_pool.gate.", "roi_heads.box_predictor.real_fake.")
@@ -86,3 +86,27 @@ def test_only_the_trainable_layers_learn(norm, layers):
     learning = {name.split(".")[0] for name, parameter in body.named_parameters() if parameter.requires_grad}
     expected = {0: set(), 3: {"layer4", "layer3", "layer2"}}
     assert learning == expected.get(layers, {"conv1", "bn1", "layer1", "layer2", "layer3", "layer4"})
+
+
+def test_efficientnet_lite0_gives_four_strides_at_one_scale_and_the_published_normalisation():
+    detector = build_mask_rcnn(replace(TINY, backbone=LITE0, norm="frozen")).eval()
+    with torch.no_grad():
+        levels = detector.backbone(torch.randn(1, 3, 64, 96, generator=torch.Generator().manual_seed(0)))
+    sizes = {name: tuple(level.shape) for name, level in levels.items()}
+    assert sizes == {
+        "0": (1, 8, 16, 24), "1": (1, 8, 8, 12), "2": (1, 8, 4, 6), "3": (1, 8, 2, 3), "pool": (1, 8, 1, 2),
+    }  # fmt: skip
+    for name in ("0", "1", "2", "3"):
+        assert levels[name].std().item() == pytest.approx(1, abs=0.1), name
+    value = detector.transform.normalize(torch.full((3, 1, 1), 255 / 255)).flatten().tolist()
+    assert value == pytest.approx([(255 - 127) / 128] * 3)
+
+
+@pytest.mark.parametrize(("norm", "layers"), [("frozen", 3), ("batch", 0), ("batch", 5)])
+def test_only_the_trainable_layers_of_efficientnet_lite0_learn(norm, layers):
+    with torch.device("meta"):
+        body = build_mask_rcnn(replace(TINY, backbone=LITE0, norm=norm, trainable_layers=layers)).backbone.body
+    learning = {".".join(n.split(".")[:2]) for n, p in body.named_parameters() if p.requires_grad}
+    halving = {f"blocks.{number}" for number in range(2, 7)}
+    everything = {"conv_stem.weight", "bn1.weight", "bn1.bias", "blocks.0", "blocks.1", *halving}
+    assert learning == {0: set(), 3: halving, 5: everything}[layers]

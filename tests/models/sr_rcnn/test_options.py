@@ -19,6 +19,7 @@ def test_defaults_are_the_thesis():
     [
         (DetectorOptions, {"backbone": "vgg16"}),
         (DetectorOptions, {"norm": "layer"}),
+        (DetectorOptions, {"norm": "group", "backbone": "efficientnet-lite0"}),
         (DetectorOptions, {"n_classes": 1}),
         (DetectorOptions, {"max_size_px": 100}),
         (DetectorOptions, {"trainable_layers": 6}),

@@ -143,7 +143,7 @@ def test_images_that_do_not_fit_are_refused(pixels, words, tmp_path):
     ("name", "value"), [("images", 0), ("batch_size", 1), ("augment", "some"), ("precision", "fp16"), ("device", "tpu")]
 )
 def test_option_that_no_run_can_have_is_refused_by_name(name, value):
-    with pytest.raises(ValueError, match=rf"^{name}: expected .*found {value}"):
+    with pytest.raises(ValueError, match=rf"^{name}: expected .*found {value!r}"):
         replace(OPTIONS, **{name: value})
 
 
