@@ -24,7 +24,7 @@ from models.job.augmented import load_augmented
 from models.job.dataset import JobData, JobPhoto, load_dataset_step
 from models.steps.outlines import find_visible, open_hairline
 from models.steps.step_folder import StepDone, check_made_of, load_step, run_step
-from models.structures import DAMAGE_CLASSES, rasterise_polygons
+from models.structures import DAMAGE_CLASSES, check_limits, rasterise_polygons
 
 STEP: Final = "segmenter_data"
 PHOTOS: Final = ("pasted", "all")
@@ -47,8 +47,7 @@ class SegmenterDataOptions:
         Raises:
             ValueError: names those there are.
         """
-        if self.photos not in PHOTOS:
-            raise ValueError(f"photos: expected one of {', '.join(PHOTOS)}, found {self.photos!r}")
+        check_limits(self, {"photos": (self.photos in PHOTOS, f"one of {', '.join(PHOTOS)}")})
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from typing import Any, Final
 import numpy as np
 
 from models.evaluation.run import drop_nan
-from models.job.report.folders import START, DoneStep, JobSteps
+from models.job.report.folders import START, JobSteps
+from models.steps.step_folder import StepDone
 
 SINGULAR: Final = "fid_is_singular"
 """Beside the measures of a snapshot: a flag, no distance."""
@@ -62,7 +63,7 @@ def _curves(steps: JobSteps, kind: str) -> dict[str, dict[str, list[dict[str, fl
     return curves
 
 
-def _last_snapshot(step: DoneStep) -> dict[str, Any]:
+def _last_snapshot(step: StepDone) -> dict[str, Any]:
     """How the GAN was trained, and what its last snapshot told beside the distances."""
     last = step.result["snapshots"][-1]
     others = {name: value for name, value in last.items() if name == SINGULAR or name.split("_")[0] not in DISTANCES}

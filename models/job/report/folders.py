@@ -1,6 +1,5 @@
 """Where the steps of a finished job lie; a job that is not finished is refused by the name of the step."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +11,8 @@ from models.job.augmented import STEP as AUGMENTED
 from models.job.crops import STEP as CROPS
 from models.job.dataset import STEP as DATASET
 from models.job.detector import STEP as DETECTOR
-from models.job.evaluation import EVALUATION_NAME, find_trained, name_start
 from models.job.evaluation import STEP as EVALUATION
+from models.job.evaluation import find_trained, load_val_tables, name_start
 from models.job.extraction import STEP as EXTRACTION
 from models.job.instances import STEP as INSTANCES
 from models.job.instances import TRAIN_STEP as GAN
@@ -21,7 +20,7 @@ from models.job.placement import STEP as PLACEMENT
 from models.job.promotion import STEP as PROMOTION
 from models.job.promotion import load_decision
 from models.job.screening import STEP as SCREENING
-from models.steps.step_folder import STEP_NAME, load_step
+from models.steps.step_folder import StepDone, load_step
 
 STEPS: Final = (DATASET, CROPS, GAN, INSTANCES, SCREENING, EXTRACTION, PLACEMENT, EVALUATION, PROMOTION)
 """Steps done once a job, in folders of their own names."""
@@ -29,21 +28,6 @@ EXTRACTION_ALPHA: Final = "extraction_alpha"
 """Folder of the extraction by alpha, where the GAN learned it."""
 START: Final = "start"
 """Name of the detector that those of the first seed start from, where there is one."""
-
-
-@dataclass(frozen=True)
-class DoneStep:
-    """One completed step.
-
-    Attributes:
-        folder: its own.
-        options: that it was made with, JSON values.
-        result: what it told.
-    """
-
-    folder: Path
-    options: Mapping[str, Any]
-    result: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -59,15 +43,15 @@ class JobSteps:
         decision: promotion's.
     """
 
-    by_name: Mapping[str, DoneStep]
-    gans: Mapping[str, DoneStep]
-    augmented: Mapping[str, DoneStep]
-    baseline: Mapping[str, DoneStep]
+    by_name: Mapping[str, StepDone]
+    gans: Mapping[str, StepDone]
+    augmented: Mapping[str, StepDone]
+    baseline: Mapping[str, StepDone]
     val: Mapping[str, Any]
     decision: Mapping[str, Any]
 
     @property
-    def extractions(self) -> dict[str, DoneStep]:
+    def extractions(self) -> dict[str, StepDone]:
         """Folder to step."""
         return {name: self.by_name[name] for name in (EXTRACTION, EXTRACTION_ALPHA) if name in self.by_name}
 
@@ -98,16 +82,14 @@ def open_steps(job: Path) -> JobSteps:
     start = f"detectors/{name_start(trained[0].seed)}"
     if (job / start).is_dir():
         by_name[START] = _open(job / start, DETECTOR, start)
-    val = json.loads((job / EVALUATION / EVALUATION_NAME).read_text(encoding="utf-8"))["val"]
+    val = load_val_tables(job / EVALUATION)
     if missing := sorted(baseline.keys() - val.keys()):
         raise DataError(f"report: step {EVALUATION}: it judged other detectors: {missing[0]} is not among them")
     return JobSteps(by_name, {gan.options["mapping"]: gan for gan in gans}, augmented, baseline, val, decision)
 
 
-def _open(folder: Path, step: str, name: str) -> DoneStep:
+def _open(folder: Path, step: str, name: str) -> StepDone:
     try:
-        done = load_step(folder, step)
+        return load_step(folder, step)
     except DataError as error:
         raise DataError(f"report: step {name}: {error}") from error
-    options = json.loads((folder / STEP_NAME).read_text(encoding="utf-8"))["options"]
-    return DoneStep(folder, options, done.result)
