@@ -25,10 +25,18 @@ def run(
     out: Annotated[Path, typer.Option(help="The job's folder: a subfolder a step, report.html, report.json.")],
     preset: Annotated[str, typer.Option(help="smoke (minutes), cpu (hours on two cores) or gpu (a night).")] = "cpu",
     detector: Annotated[
-        str | None, typer.Option(help="ultralytics' name: yolov5su.yaml, yolov3-tinyu.yaml …; the preset's.")
+        str | None,
+        typer.Option(
+            help="ultralytics' name: yolov5su.yaml, yolov3-tinyu.yaml …; or sr-rcnn or mask-rcnn, with -resnet50 for "
+            "the larger backbone, where --weights are of the backbone alone; the preset's."
+        ),
     ] = None,
     weights: Annotated[
-        Path | None, typer.Option(help="ultralytics' weights that detectors start from; without them from chance.")
+        Path | None,
+        typer.Option(
+            help="Weights that detectors start from: ultralytics', or of the backbone of sr-rcnn and mask-rcnn; "
+            "without them from chance."
+        ),
     ] = None,
     features: Annotated[
         Path | None,

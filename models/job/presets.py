@@ -142,7 +142,7 @@ def choose_options(
 
     Args:
         preset: one of PRESETS.
-        detector_cfg: ultralytics' name of an architecture; None: the preset's.
+        detector_cfg: as DetectorOptions.cfg; None: the preset's.
         weights: as DetectorOptions.weights.
         device: cpu or cuda, for the GAN and the detector; None: the preset's.
         alpha: as CropsOptions.alpha; without it there is no RGBA arm. None: the preset's.

@@ -89,8 +89,8 @@ def run_job(
 
     Raises:
         DataError: what a step refuses, or out holds another job.
-        TrainingError: the GAN's training cannot start or go on.
-        TrainingStopped: a signal ended the GAN's training; the same call goes on.
+        TrainingError: a training cannot start or go on.
+        TrainingStopped: a signal ended the GAN's training, or that of a detector that resumes; the same call goes on.
     """
     check_cfg(options.detector.cfg)
     done = None

@@ -283,8 +283,17 @@ def detector(
     augmented: Annotated[Path | None, typer.Option(help="Folder of the step augmented; none: the baseline.")] = None,
     start: Annotated[Path | None, typer.Option(help="Folder of a detector to start from.")] = None,
     preset: Annotated[str, typer.Option(help="smoke, cpu or gpu: what is not given below.")] = "cpu",
-    cfg: Annotated[str | None, typer.Option(help="yolov5su.yaml, yolov3-tinyu.yaml, yolov5nu.yaml …")] = None,
-    weights: Annotated[Path | None, typer.Option(help="ultralytics' weights to start from.")] = None,
+    cfg: Annotated[
+        str | None,
+        typer.Option(
+            help="yolov5su.yaml, yolov3-tinyu.yaml, yolov5nu.yaml …; or sr-rcnn or mask-rcnn, with -resnet50 for the "
+            "larger backbone, where --weights are of the backbone alone."
+        ),
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="Weights to start from: ultralytics', or of the backbone of sr-rcnn and mask-rcnn."),
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the photos.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Photos an iteration.")] = None,
     input_px: Annotated[int | None, typer.Option(help="Side of the input, a multiple of 32.")] = None,

@@ -77,8 +77,8 @@ def test_added_photos_are_trained_on(dataset, baseline, tmp_path, monkeypatch):
 
 def test_unknown_cfg_is_refused_by_name(dataset, tmp_path):
     for cfg in ("yolov99z.yaml", "yolov8n-cls.yaml", "yolov5n"):
-        words = re.escape(f"cfg: expected a detector that ultralytics knows, such as yolov5su.yaml, found {cfg!r}")
-        with pytest.raises(DataError, match=words):
+        words = re.escape(f"or a detector that ultralytics knows, such as yolov5su.yaml, found {cfg!r}")
+        with pytest.raises(DataError, match=f"^cfg: expected one of .*sr-rcnn.*, {words}$"):
             train_detector(dataset, None, tmp_path / "out", DetectorOptions(cfg=cfg))
     with pytest.raises(DataError, match="expected the folder of step detector, found dataset"):
         train_detector(dataset, None, tmp_path / "out", TINY, start=dataset)
