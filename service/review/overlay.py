@@ -21,12 +21,16 @@ _PLATE_RGB: Final = (20, 20, 20)
 _FILL_OPACITY: Final = 0.45
 
 
-def draw_overlay(image: np.ndarray, result: InspectionResult) -> np.ndarray:
+def draw_overlay(
+    image: np.ndarray, result: InspectionResult, *, is_filled: bool = True, is_labelled: bool = True
+) -> np.ndarray:
     """Draw the crop's frame, every region's patch and border, and its label and score.
 
     Args:
         image: uint8 (H, W, 3) RGB, photo frame.
         result: of this photo.
+        is_filled: colour each patch; otherwise its border alone is drawn, and what lies inside can be seen.
+        is_labelled: write status, labels and scores.
 
     Returns:
         uint8 (H, W, 3) RGB, a new array.
@@ -38,11 +42,13 @@ def draw_overlay(image: np.ndarray, result: InspectionResult) -> np.ndarray:
         cv2.rectangle(drawn, (x0, y0), (x1 - 1, y1 - 1), _CROP_RGB, thickness)
     filled = drawn.copy()
     borders = [(region, np.round(np.array(region.points)).astype(np.int32)) for region in result.regions]
-    for region, points in borders:
+    for region, points in borders if is_filled else ():
         cv2.fillPoly(filled, [points], COLOURS_RGB[region.label])
     drawn = cv2.addWeighted(filled, _FILL_OPACITY, drawn, 1 - _FILL_OPACITY, 0)
     for region, points in borders:
         cv2.polylines(drawn, [points], isClosed=True, color=COLOURS_RGB[region.label], thickness=thickness)
+    if not is_labelled:
+        return drawn
     title = result.status if result.gate_score is None else f"{result.status}  gate {result.gate_score:.2f}"
     labels = [(title, (6, 20 * thickness), _CROP_RGB)]
     for region in result.regions:
