@@ -19,9 +19,10 @@ from pydensecrf.utils import unary_from_softmax
 
 from models.gate.network import DamageGate
 from models.localizer.network import build_localizer
+from models.object_store import FolderStore
 from models.predictors import RuntimeOptions
 from models.segmenter.network import UNetSegmenter
-from models.store import PRETRAINED_DIR, FolderStore, ModelStore
+from models.store import PRETRAINED_DIR, ModelStore
 from models.structures import Letterbox, normalise_batch
 from service.commands.demo import render_demo_photos
 from service.pipeline import Pipeline, PipelineOptions

@@ -29,11 +29,12 @@ from models.export import (
     view_photos,
 )
 from models.export.formats import save_weights
+from models.object_store import FolderStore
 from models.predictors import BIN_NAME, XML_NAME
 from models.runtime import Runtime
 from models.runtime.openvino_runtime import OpenVinoRuntime
 from models.runtime.torch_runtime import PRECISIONS, TorchRuntime
-from models.store import PRETRAINED_DIR, FolderStore, ModelStore
+from models.store import PRETRAINED_DIR, ModelStore
 from models.training.options import choose_network_options, load_options
 
 BATCH_PHOTOS = 4

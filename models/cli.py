@@ -14,7 +14,8 @@ from models.data.cli import data_app
 from models.data.formats.dataset import SPLIT_NAMES
 from models.data.photos import ANNOTATIONS_NAME, choose_split, load_photos
 from models.job.cli import augment_app
-from models.store import NETWORKS, PRETRAINED_DIR, FolderStore, ModelStore
+from models.object_store import open_store
+from models.store import NETWORKS, OPTIONAL_NETWORKS, PRETRAINED_DIR, ModelStore
 from models.training.cli import train_app
 
 app = typer.Typer(no_args_is_help=True, help="Train, compare, promote and roll back the networks.")
@@ -27,7 +28,7 @@ PARITY_PHOTOS = 8
 DataOption = Annotated[
     list[Path], typer.Option("--data", help="Folder with images/ and annotations.json; may be given again.")
 ]
-StoreOption = Annotated[Path, typer.Option("--store", help="Folder of model versions.")]
+StoreOption = Annotated[str, typer.Option("--store", help="Model store: a folder, or s3://bucket/prefix.")]
 PolicyOption = Annotated[str, typer.Option(help="Mask policy of the class: crf or threshold.")]
 
 
@@ -58,7 +59,9 @@ def render(
 def evaluate(
     data: DataOption,
     out: Annotated[Path, typer.Option(help="Folder for report.json and report.html.")],
-    models: Annotated[Path, typer.Option("--models", help="Folder of model versions.")] = PRETRAINED_DIR,
+    models: Annotated[str, typer.Option("--models", help="Model store: a folder, or s3://bucket/prefix.")] = str(
+        PRETRAINED_DIR
+    ),
     split: Annotated[
         str | None, typer.Option(help="train, val or test; not given: val, or all of a folder that has no val.")
     ] = None,
@@ -146,9 +149,8 @@ def export(
         if "openvino-int8-quantized" in formats:
             train_photos = choose_split(photos, "train")
             calibration_images = exporting.view_photos(options.network, train_photos, calibration_photos)
-        store.mkdir(parents=True, exist_ok=True)
         card = exporting.export_version(
-            ModelStore(FolderStore(store)),
+            _open_for_writing(store),
             options.network,
             version,
             wrapped,
@@ -167,7 +169,7 @@ def export(
 @app.command()
 def calibrate(
     data: DataOption,
-    candidates: Annotated[Path, typer.Option("--from", help="Store that holds the candidates.")],
+    candidates: Annotated[str, typer.Option("--from", help="Store that holds the candidates.")],
     version: Annotated[str, typer.Option(help="Their version, the same for all three.")],
     store: StoreOption,
     new_version: Annotated[str, typer.Option(help="Name of the calibrated versions in --store.")] = "0001",
@@ -189,7 +191,7 @@ def calibrate(
 
         require_libraries()
         photos = load_annotated(data, "val")
-        source = ModelStore(FolderStore(candidates))
+        source = ModelStore(open_store(candidates))
         versions = {network: source.load_version(network, version) for network in NETWORKS}
         cards, report = calibrate_versions(
             versions,
@@ -199,10 +201,10 @@ def calibrate(
             contexts=load_contexts(data),
             show_progress=show_bar,
         )
-        store.mkdir(parents=True, exist_ok=True)
+        written = _open_for_writing(store)
         for network, card in cards.items():
             renamed = card.model_copy(update={"version": new_version})
-            ModelStore(FolderStore(store)).add(renamed, versions[network].files)
+            written.add(renamed, versions[network].files)
     typer.echo(json.dumps(drop_nan(report), indent=2))
 
 
@@ -218,20 +220,35 @@ def promote(
         chosen = {}
         for pair in versions:
             network, _, version = pair.partition("=")
-            if network not in NETWORKS or not version:
-                known = ", ".join(NETWORKS)
+            if network not in (*NETWORKS, *OPTIONAL_NETWORKS) or not version:
+                known = ", ".join((*NETWORKS, *OPTIONAL_NETWORKS))
                 raise ValueError(f"versions: expected NETWORK=VERSION with one of {known}, found {pair!r}")
             chosen[network] = version
-        ModelStore(FolderStore(store)).promote(chosen)
+        ModelStore(open_store(store)).promote(chosen)
     typer.echo("promoted " + ", ".join(f"{network}/{version}" for network, version in chosen.items()))
 
 
 @app.command()
-def rollback(store: StoreOption) -> None:
-    """Make the previous set serve again.
+def rollback(
+    store: StoreOption,
+    to: Annotated[str | None, typer.Option(help="Digest of a set that once served; the previous one.")] = None,
+) -> None:
+    """Make a set that once served serve again.
 
     Example: vehicle-damage models rollback --store runs/store
     """
     with reasons_told():
-        ModelStore(FolderStore(store)).rollback()
-    typer.echo(f"rolled back: {store}")
+        models = ModelStore(open_store(store))
+        if to is None:
+            models.rollback()
+        else:
+            models.promote_set(to)
+        digest = models.read_promoted_digest()
+    typer.echo(f"set {digest} serves: {store}")
+
+
+def _open_for_writing(location: str) -> ModelStore:
+    """A store to add versions to; a folder that is not there is made."""
+    if "://" not in location:
+        Path(location).mkdir(parents=True, exist_ok=True)
+    return ModelStore(open_store(location))

@@ -8,7 +8,7 @@ from typing import Final
 import typer
 
 from models.data.photos import DataError
-from models.store import StoreError
+from models.object_store import StoreError
 
 EXIT_REFUSED: Final = 2
 EXIT_STOPPED: Final = {"max_minutes": 0, "SIGINT": 130, "SIGTERM": 143}

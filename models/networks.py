@@ -11,11 +11,13 @@ from torch import nn
 from models.gate.network import DamageGate, GateForExport
 from models.localizer.network import LocalizerForExport, build_localizer
 from models.segmenter.network import SegmenterForExport, build_segmenter
+from models.sr_rcnn.network import FinderForExport, build_finder
 
 _PARTS: Final[dict[str, tuple[Callable[..., nn.Module], Callable[[Any], nn.Module]]]] = {
     "localizer": (build_localizer, LocalizerForExport),
     "gate": (DamageGate, GateForExport),
     "segmenter": (build_segmenter, SegmenterForExport),
+    "finder": (build_finder, FinderForExport),
 }
 
 
@@ -25,7 +27,7 @@ def build_for_export(
     """Wrap a trained network so that probabilities come out; its state dict then begins with "network.".
 
     Args:
-        network: localizer, gate or segmenter.
+        network: localizer, gate, segmenter or finder.
         trained: None: a freshly built one.
         network_options: how to build it, as the card records it, for example {"encoder": "efficientnet-b0"}; what is
             left out has its default.

@@ -1,14 +1,17 @@
 """From a stored version to a predictor: what serving, evaluation and the CLI load."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from models.gate.predictor import Gate
 from models.localizer.predictor import Localizer
+from models.object_store import StoreError
 from models.runtime import Runtime
 from models.runtime.openvino_runtime import OpenVinoRuntime
 from models.segmenter.predictor import Segmenter
-from models.store import ModelVersion, StoreError
+from models.sr_rcnn.predictor import Finder
+from models.store import ModelVersion
 
 XML_NAME, BIN_NAME = "model.xml", "model.bin"
 SAFETENSORS_NAME: Final = "model.safetensors"
@@ -100,3 +103,16 @@ def load_gate(version: ModelVersion, options: RuntimeOptions = DEFAULT_RUNTIME) 
 def load_segmenter(version: ModelVersion, options: RuntimeOptions = DEFAULT_RUNTIME) -> Segmenter:
     """Build the segmenter of a version; arguments and errors as load_runtime."""
     return Segmenter(load_runtime(version, options), version.card)
+
+
+def load_finder(
+    version: ModelVersion,
+    options: RuntimeOptions = DEFAULT_RUNTIME,
+    *,
+    small_only: bool = False,
+    policy_thresholds: Mapping[str, float] | None = None,
+) -> Finder:
+    """Build the finder of a version; arguments and errors as load_runtime and Finder."""
+    return Finder(
+        load_runtime(version, options), version.card, small_only=small_only, policy_thresholds=policy_thresholds
+    )

@@ -3,6 +3,7 @@
 Layout of a store, a bucket or a folder:
 
     promoted.json                     PromotedSets: what serves and what served before, each with its card's sha256
+    sets/<digest>.json                RecordedSet: every set that ever served, so that a pod may be pinned to it
     <network>/<version>/card.json     ModelCard
     <network>/<version>/<file>        weights, listed with their sha256 in the card
 
@@ -10,108 +11,25 @@ Weights are data: OpenVINO IR or safetensors, never a pickled class. Promotion a
 which vouches for the cards, as they vouch for their files: no wrong byte ever serves.
 """
 
-import fcntl
 import hashlib
 import json
-import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from models.object_store import ConflictError, MissingObjectError, ObjectStore, StoreError
+
 NETWORKS: Final[tuple[str, ...]] = ("localizer", "gate", "segmenter")
+"""Without each of them nothing serves."""
+OPTIONAL_NETWORKS: Final[tuple[str, ...]] = ("finder",)
+"""What a set may have beside them."""
 PROMOTED_KEY: Final = "promoted.json"
 PRETRAINED_DIR: Final = Path(__file__).parent / "pretrained"
 """The promoted set that ships inside the package."""
-
-
-class StoreError(Exception):
-    """The store lacks something or holds something damaged; the message names it."""
-
-
-class MissingObjectError(StoreError):
-    """There is no such object."""
-
-
-class ConflictError(StoreError):
-    """Somebody else changed the object since it was read."""
-
-
-class ObjectStore(Protocol):
-    """The few things a model store needs of a bucket or a folder."""
-
-    @property
-    def location(self) -> str:
-        """Where it is, for messages."""
-        ...
-
-    def read(self, key: str) -> bytes:
-        """The object's bytes. Raises MissingObjectError when there is none, StoreError when it cannot be read."""
-        ...
-
-    def write(self, key: str, body: bytes, *, replaces: bytes | None) -> None:
-        """Store body if the object is still what the caller read (None: absent); else raise ConflictError."""
-        ...
-
-
-class FolderStore:
-    """ObjectStore on a local folder."""
-
-    def __init__(self, root: Path) -> None:
-        """Open a folder.
-
-        Raises:
-            StoreError: root is not a folder.
-        """
-        if not root.is_dir():
-            raise StoreError(f"model folder: no such folder: {root}")
-        self._root = root
-
-    @property
-    def location(self) -> str:
-        """The folder's path."""
-        return str(self._root)
-
-    def read(self, key: str) -> bytes:
-        """Read one file under the root.
-
-        Raises:
-            MissingObjectError: there is no such file.
-            StoreError: it cannot be read.
-        """
-        try:
-            return (self._root / key).read_bytes()
-        except OSError as error:
-            kind = MissingObjectError if isinstance(error, FileNotFoundError) else StoreError
-            raise kind(f"model folder {self._root}: cannot read {key}: {error.strerror}") from error
-
-    def write(self, key: str, body: bytes, *, replaces: bytes | None) -> None:
-        """Write one file under the root, atomically, if it still holds what the caller read.
-
-        Raises:
-            ConflictError: it changed, appeared or vanished in between.
-            StoreError: the folder cannot be written to.
-        """
-        try:
-            self._write(self._root / key, key, body, replaces)
-        except OSError as error:
-            raise StoreError(f"model folder {self._root}: cannot write {key}: {error.strerror}") from error
-
-    def _write(self, path: Path, key: str, body: bytes, replaces: bytes | None) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with (self._root / ".lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # released when the file closes, also when the process dies
-            current = path.read_bytes() if path.exists() else None
-            if current != replaces:
-                raise ConflictError(f"{key}: changed since it was read")
-            partial = path.with_name(path.name + ".partial")
-            with partial.open("wb") as file:
-                file.write(body)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
 
 
 class ModelCard(BaseModel):
@@ -120,7 +38,7 @@ class ModelCard(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: int = Field(1, description="Version of this schema.")
-    network: str = Field(description="localizer, gate or segmenter.")
+    network: str = Field(description="localizer, gate, segmenter or finder.")
     version: str = Field(description="Folder name of this version.")
     architecture: str = Field(description="Network family and encoder, as the field names them.")
     network_options: dict[str, Any] = Field(
@@ -136,6 +54,9 @@ class ModelCard(BaseModel):
     )
     dataset: dict[str, Any] = Field(description="Digest, sources with licences, counts, split rule.")
     metrics: dict[str, Any] = Field(description="Measured quality; each name states sample and protocol.")
+    reference: dict[str, Any] = Field(
+        default_factory=dict, description="Histograms of the training photos that drift is measured against."
+    )
     limits: tuple[str, ...] = Field((), description="What it is known to do badly.")
     commit: str = Field("", description="Commit of the code that trained it.")
     files: dict[str, str] = Field(description="File name to sha256, every file of the version but this card.")
@@ -159,6 +80,14 @@ class PromotedSets(BaseModel):
     previous: dict[str, ServingVersion] | None
 
 
+class RecordedSet(BaseModel):
+    """What sets/<digest>.json holds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    versions: dict[str, ServingVersion]
+
+
 @dataclass(frozen=True)
 class ModelVersion:
     """One verified version: its card, its files' bytes, the digest of its card."""
@@ -179,6 +108,12 @@ class ModelSet:
 def sha256_hex(body: bytes) -> str:
     """Digest bytes, 64 lower-case hex digits."""
     return hashlib.sha256(body).hexdigest()
+
+
+def digest_set(versions: Mapping[str, ServingVersion]) -> str:
+    """Digest of a set: 16 hex digits that change with any card, and so with any file."""
+    digests = json.dumps({network: chosen.card_sha256 for network, chosen in versions.items()}, sort_keys=True)
+    return sha256_hex(digests.encode())[:16]
 
 
 class ModelStore:
@@ -229,12 +164,26 @@ class ModelStore:
         Raises:
             StoreError: promoted.json or one of its versions is missing or damaged.
         """
-        _, promoted = self._read_promoted()
-        if missing := [network for network in NETWORKS if network not in promoted.versions]:
-            raise StoreError(f"{self._objects.location}: {PROMOTED_KEY}: no version for {', '.join(missing)}")
-        versions = self._load_set({network: promoted.versions[network] for network in NETWORKS})
-        digests = json.dumps({network: version.digest for network, version in versions.items()}, sort_keys=True)
-        return ModelSet(versions, sha256_hex(digests.encode())[:16])
+        return self._load_complete(self._read_promoted()[1].versions, PROMOTED_KEY)
+
+    def load_set(self, digest: str) -> ModelSet:
+        """Read a set that serves or once served, and check every byte of it.
+
+        Args:
+            digest: as ModelSet.digest.
+
+        Raises:
+            StoreError: no such set was ever promoted here, or it is damaged.
+        """
+        return self._load_complete(self._find_set(digest), f"set {digest}")
+
+    def read_promoted_digest(self) -> str:
+        """Digest of the serving set, without loading it.
+
+        Raises:
+            StoreError: promoted.json is missing or damaged.
+        """
+        return digest_set(self._read_promoted()[1].versions)
 
     def add(self, card: ModelCard, files: Mapping[str, bytes]) -> None:
         """Store a candidate; the card goes last, so that an interrupted upload is no version.
@@ -271,8 +220,27 @@ class ModelStore:
         except MissingObjectError:
             self._write_promoted(PromotedSets(versions=chosen, previous=None), replaces=None)
         else:
-            sets = PromotedSets(versions={**promoted.versions, **chosen}, previous=promoted.versions)
-            self._write_promoted(sets, replaces=before)
+            self._replace(promoted, before, {**promoted.versions, **chosen})
+
+    def promote_set(self, digest: str, *, instead_of: str | None = None) -> None:
+        """Make a set that once served serve again; nothing changes if it does already.
+
+        Args:
+            digest: of the set, as ModelSet.digest.
+            instead_of: digest of the set that has to be the promoted one; None: any.
+
+        Raises:
+            StoreError: no such set was ever promoted here, or it is damaged; the serving set stays.
+            ConflictError: another promotion came first.
+        """
+        before, promoted = self._read_promoted()
+        if instead_of not in (None, digest_set(promoted.versions)):
+            raise ConflictError(f"{PROMOTED_KEY}: expected set {instead_of}, found {digest_set(promoted.versions)}")
+        if digest_set(promoted.versions) == digest:
+            return
+        versions = self._find_set(digest)
+        self._load_set(versions)
+        self._replace(promoted, before, versions)
 
     def rollback(self) -> None:
         """Make the previous serving set serve again.
@@ -285,8 +253,39 @@ class ModelStore:
         if promoted.previous is None:
             raise StoreError(f"{self._objects.location}: {PROMOTED_KEY}: there is no previous set")
         self._load_set(promoted.previous)
-        sets = PromotedSets(versions=promoted.previous, previous=promoted.versions)
-        self._write_promoted(sets, replaces=before)
+        self._replace(promoted, before, promoted.previous)
+
+    def _replace(self, promoted: PromotedSets, before: bytes, versions: Mapping[str, ServingVersion]) -> None:
+        """Change promoted.json, after the sets that it names are recorded."""
+        for recorded in (promoted.versions, versions):
+            body = RecordedSet(versions=dict(recorded)).model_dump_json(indent=2) + "\n"
+            self._write_once(_set_key(digest_set(recorded)), body.encode())
+        self._write_promoted(PromotedSets(versions=dict(versions), previous=promoted.versions), replaces=before)
+
+    def _find_set(self, digest: str) -> Mapping[str, ServingVersion]:
+        """The versions of a set, from promoted.json or from the records."""
+        _, promoted = self._read_promoted()
+        for versions in (promoted.versions, promoted.previous):
+            if versions is not None and digest_set(versions) == digest:
+                return versions
+        if not re.fullmatch(r"[0-9a-f]{16}", digest):
+            raise StoreError(f"{self._objects.location}: set: expected 16 hex digits, found {digest!r}")
+        key = _set_key(digest)
+        try:
+            recorded = RecordedSet.model_validate_json(self._objects.read(key))
+        except MissingObjectError as error:
+            raise StoreError(f"{self._objects.location}: no set {digest} was ever promoted here") from error
+        except ValidationError as error:
+            raise StoreError(f"{self._objects.location}: {key}: {error.errors()[0]['msg']}") from error
+        if digest_set(recorded.versions) != digest:
+            raise StoreError(f"{self._objects.location}: {key}: its versions are those of another set")
+        return recorded.versions
+
+    def _load_complete(self, serving: Mapping[str, ServingVersion], named: str) -> ModelSet:
+        if missing := [network for network in NETWORKS if network not in serving]:
+            raise StoreError(f"{self._objects.location}: {named}: no version for {', '.join(missing)}")
+        known = {n: serving[n] for n in (*NETWORKS, *OPTIONAL_NETWORKS) if n in serving}
+        return ModelSet(self._load_set(known), digest_set(serving))
 
     def _load_set(self, serving: Mapping[str, ServingVersion]) -> dict[str, ModelVersion]:
         return {
@@ -313,3 +312,7 @@ class ModelStore:
 
     def _write_promoted(self, sets: PromotedSets, *, replaces: bytes | None) -> None:
         self._objects.write(PROMOTED_KEY, (sets.model_dump_json(indent=2) + "\n").encode(), replaces=replaces)
+
+
+def _set_key(digest: str) -> str:
+    return f"sets/{digest}.json"

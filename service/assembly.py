@@ -2,10 +2,13 @@
 
 from typing import Any
 
+from models.object_store import OPENERS, StoreError, open_store
 from models.predictors import RuntimeOptions
-from models.store import FolderStore, ModelStore, StoreError
+from models.store import ModelStore
 from service.errors import SetupError
 from service.ledger import Ledger
+from service.model_bucket import SCHEME, open_model_bucket
+from service.model_source import ModelSource, PipelineSource
 from service.photo import PhotoLimits, PhotoStorage
 from service.pipeline import Pipeline, PipelineOptions
 from service.result import ResultStore
@@ -13,12 +16,14 @@ from service.settings import Settings
 from service.sqs import Queue
 from service.worker import Worker, WorkerOptions
 
+OPENERS.setdefault(SCHEME, open_model_bucket)
 
-def build_pipeline(settings: Settings) -> Pipeline:
-    """Load, verify and compile the promoted models.
+
+def load_models(settings: Settings) -> ModelSource:
+    """Load, verify and compile the models that serve.
 
     Raises:
-        SetupError: no such folder, a file that its card does not vouch for, or no network.
+        SetupError: no such store or set, a file that its card does not vouch for, or no network.
     """
     options = PipelineOptions(
         crop_margin_ratio=settings.crop_margin_ratio,
@@ -33,10 +38,10 @@ def build_pipeline(settings: Settings) -> Pipeline:
             threads=settings.runtime_threads,
             device=settings.device,
         )
-        models = ModelStore(FolderStore(settings.models_dir)).load_promoted()
-        return Pipeline(models, options, runtime)
-    except (StoreError, ValueError, RuntimeError) as error:
-        raise SetupError(f"models: {str(error).strip().splitlines()[0]}") from error
+        store = ModelStore(open_store(settings.model_store))
+    except (StoreError, ValueError) as error:
+        raise SetupError(f"models: {error}") from error
+    return ModelSource(store, lambda models: Pipeline(models, options, runtime), pinned=settings.model_set)
 
 
 def build_limits(settings: Settings) -> PhotoLimits:
@@ -48,12 +53,12 @@ def build_limits(settings: Settings) -> PhotoLimits:
     )
 
 
-def build_worker(settings: Settings, pipeline: Pipeline, ledger: Ledger, *, sqs: Any, s3: Any) -> Worker:
+def build_worker(settings: Settings, models: PipelineSource, ledger: Ledger, *, sqs: Any, s3: Any) -> Worker:
     """Join the parts of a worker.
 
     Args:
         settings: where to work and how.
-        pipeline: ready to inspect.
+        models: has the pipeline that serves.
         ledger: open.
         sqs: boto3 SQS client.
         s3: boto3 S3 client.
@@ -63,7 +68,7 @@ def build_worker(settings: Settings, pipeline: Pipeline, ledger: Ledger, *, sqs:
         Queue(sqs, settings.queue_url),
         PhotoStorage(s3, buckets=settings.photo_buckets, max_bytes=limits.max_bytes),
         limits,
-        pipeline,
+        models,
         ResultStore(s3, bucket=settings.results_bucket, prefix=settings.results_prefix),
         ledger,
         WorkerOptions(

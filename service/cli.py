@@ -15,18 +15,23 @@ from rich.progress import Progress
 from rich.table import Table
 
 from models.cli import app as models_app
-from service import metrics
-from service.assembly import build_limits, build_pipeline, build_worker
+from service.assembly import build_limits, build_worker, load_models
 from service.aws import build_client, check_bucket
+from service.commands.capacity import capacity
 from service.commands.dead_letters import list_dead_letters, requeue_dead_letters
 from service.commands.demo import run_demo
 from service.commands.enqueue import enqueue_photos
 from service.commands.inspection import inspect_files, list_photos
+from service.commands.jobs import jobs_app
+from service.commands.ledger import migrate_ledger
 from service.commands.reference import describe_metrics, describe_settings
+from service.commands.rollout import register as register_rollout
 from service.errors import DamageServiceError, SetupError
 from service.ledger import open_ledger
 from service.logs import configure_logs
+from service.pipeline import Pipeline
 from service.probes import ProbeServer
+from service.queue_watch import QueueWatch
 from service.request import InspectionRequest
 from service.result import InspectionResult
 from service.review.overlay import draw_overlay, write_png
@@ -47,10 +52,15 @@ app = typer.Typer(
 )
 dead_letters_app = typer.Typer(help="What failed too often, why, and the way back.", no_args_is_help=True)
 app.add_typer(dead_letters_app, name="dead-letters")
+ledger_app = typer.Typer(help="The ledger's tables.", no_args_is_help=True)
+app.add_typer(ledger_app, name="ledger")
 app.add_typer(models_app, name="models")
+app.add_typer(jobs_app, name="jobs")
+register_rollout(app)
+app.command()(capacity)
 
 QueueUrl = Annotated[str, typer.Option(help="SQS queue; else VEHICLE_DAMAGE_QUEUE_URL.")]
-ModelsDir = Annotated[Path | None, typer.Option("--models", help="Model store; else VEHICLE_DAMAGE_MODELS_DIR.")]
+ModelStoreUrl = Annotated[str | None, typer.Option("--models", help="Model store; else VEHICLE_DAMAGE_MODEL_STORE.")]
 
 
 @app.command()
@@ -76,18 +86,18 @@ def inspect(
     photos: Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line a photo.")] = False,
     overlay: Annotated[Path | None, typer.Option(help="Folder for an overlay PNG a photo.")] = None,
-    models: ModelsDir = None,
+    models: ModelStoreUrl = None,
 ) -> None:
     """Inspect photos on disk, without a queue.
 
     Exits 1 if any photo was rejected. Example: vehicle-damage inspect --json --overlay overlays photo.jpg
     """
-    settings = load_settings(log_format="console", **({} if models is None else {"models_dir": models}))
+    settings = load_settings(log_format="console", **({} if models is None else {"model_store": models}))
     configure_logs(level=settings.log_level, form=settings.log_format)
     paths = list_photos(photos)
     if overlay is not None:
         _make_folder(overlay)
-    pipeline = build_pipeline(settings)
+    pipeline = load_models(settings).pipeline
     is_any_rejected, names = False, {""}
     for inspected in inspect_files(paths, pipeline, build_limits(settings), batch_photos=settings.batch_photos):
         result = inspected.result
@@ -153,15 +163,20 @@ vehicle-damage worker --drain
     for bucket in (*settings.photo_buckets, settings.results_bucket):
         check_bucket(s3, bucket)
     ledger = open_ledger(settings.ledger_url)
-    pipeline = build_pipeline(settings)
-    running = build_worker(settings, pipeline, ledger, sqs=sqs, s3=s3)
+    models = load_models(settings)
+    running = build_worker(settings, models, ledger, sqs=sqs, s3=s3)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: running.request_stop())
     probes = ProbeServer(settings.http_host, settings.http_port, is_alive=running.is_alive, is_ready=running.is_ready)
-    _announce(settings, pipeline.digest, pipeline.versions, probes.port)
+    watch = QueueWatch(Queue(sqs, settings.queue_url), interval_s=settings.queue_count_interval_s)
+    _announce(settings, models.pipeline, probes.port)
+    models.start(settings.model_refresh_s)
+    watch.start()
     try:
         running.run(drain=drain)
     finally:
+        watch.close()
+        models.close()
         probes.close()
         ledger.close()
     _LOG.info("stopped")
@@ -222,6 +237,42 @@ def requeue(
     typer.echo(f"{sent} messages sent back")
 
 
+@ledger_app.callback()
+def _ledger() -> None:
+    """The ledger's tables."""
+
+
+@ledger_app.command("migrate")
+def migrate() -> None:
+    """Create or upgrade the ledger's tables; where they stand, nothing is done.
+
+    Example: vehicle-damage ledger migrate
+    """
+    for line in migrate_ledger(load_settings().ledger_url):
+        typer.echo(line)
+
+
+@app.command()
+def review(
+    host: Annotated[str, typer.Option(help="Address to bind; 0.0.0.0 in a pod.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port to bind; 0 takes any free one.")] = 8080,
+) -> None:
+    """Serve the operations pages, read-only, until SIGTERM; there is no login: put one in front.
+
+    Example: vehicle-damage review --port 8080
+    """
+    settings = load_settings()
+    configure_logs(level=settings.log_level, form=settings.log_format)
+    try:
+        from service.commands.review import run_review  # noqa: PLC0415 - only the pages need their packages
+    except ModuleNotFoundError as error:
+        raise SetupError(f"review: {error.name} is not installed; pip install 'vehicle-damage[review]'") from error
+    s3 = build_client("s3", connections=4)
+    for bucket in settings.photo_buckets:
+        check_bucket(s3, bucket)
+    run_review(settings, s3=s3, host=host, port=port)
+
+
 @app.command()
 def reference(
     what: Annotated[Literal["settings", "metrics", "request", "result"], typer.Argument(help="What to describe.")],
@@ -252,11 +303,18 @@ def _open_dead_letters(queue_url: str) -> tuple[Settings, Queue, Queue]:
     return settings, source.dead_letter_queue(), source
 
 
-def _announce(settings: Settings, digest: str, versions: dict[str, str], port: int) -> None:
+def _announce(settings: Settings, pipeline: Pipeline, port: int) -> None:
     """Log what runs: every setting but the ledger's, whose URL may hold a password."""
-    shown = settings.model_dump(mode="json", exclude={"ledger_url"})
-    _LOG.info("started", model_set=digest, versions=versions, port=port, **shown)
-    metrics.MODEL_SET.info({"digest": digest, **versions})
+    shown = settings.model_dump(mode="json", exclude={"ledger_url", "model_set"})
+    _LOG.info(
+        "started",
+        model_set=pipeline.digest,
+        stored_set=pipeline.stored_set,
+        is_pinned=bool(settings.model_set),
+        versions=pipeline.versions,
+        port=port,
+        **shown,
+    )
 
 
 def _make_folder(folder: Path) -> None:

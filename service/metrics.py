@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 REGISTRY: Final = CollectorRegistry()
 
@@ -16,8 +16,15 @@ MESSAGES = Counter(
 )
 PHOTOS = Counter(
     "vehicle_damage_photos",
-    "Photos that have a stored result, by status: inspected, undamaged, rejected.",
-    ["status"],
+    "Photos that have a stored result, by status (inspected, undamaged, rejected) and model set.",
+    ["status", "model_set"],
+    registry=REGISTRY,
+)
+SKIPPED = Counter(
+    "vehicle_damage_photos_skipped",
+    "Photos that did not go through every stage, by reason: gate (let go as undamaged), duplicate (had its result), "
+    "rejected.",
+    ["reason"],
     registry=REGISTRY,
 )
 REJECTIONS = Counter(
@@ -28,14 +35,14 @@ REJECTIONS = Counter(
 )
 FAILURES = Counter(
     "vehicle_damage_failures",
-    "Attempts that ended in a transient error or a bug and went back to the queue, by error class.",
-    ["error"],
+    "Attempts that ended in a transient error or a bug and went back to the queue, by error class and model set.",
+    ["error", "model_set"],
     registry=REGISTRY,
 )
 REGIONS = Counter(
     "vehicle_damage_regions",
-    "Damage regions found, by class.",
-    ["label"],
+    "Damage regions found, by class and model set.",
+    ["label", "model_set"],
     registry=REGISTRY,
 )
 DUPLICATES_FENCED = Counter(
@@ -61,6 +68,18 @@ QUEUE_AGE = Histogram(
     buckets=(1, 3, 10, 30, 60, 120, 300, 900, 3600, 14400, 86400),
     registry=REGISTRY,
 )
+QUEUE_MESSAGES = Gauge(
+    "vehicle_damage_queue_messages",
+    "Messages in the queue as SQS counts them, about, by state: visible, hidden (in flight at any worker), delayed.",
+    ["state"],
+    registry=REGISTRY,
+)
+DEAD_LETTERS = Gauge(
+    "vehicle_damage_dead_letters",
+    "Messages in the queue's dead-letter queue, about; absent where it has none.",
+    ["queue"],
+    registry=REGISTRY,
+)
 BATCH_PHOTOS = Histogram(
     "vehicle_damage_batch_photos",
     "Photos in a micro-batch when it entered the networks.",
@@ -69,8 +88,8 @@ BATCH_PHOTOS = Histogram(
 )
 STAGE = Histogram(
     "vehicle_damage_stage_seconds",
-    "Time of one stage for one photo: a batch's time shared equally by its photos.",
-    ["stage"],
+    "Time of one stage for one photo, by stage and model set: a batch's time shared equally by its photos.",
+    ["stage", "model_set"],
     buckets=_STAGE_BUCKETS_S,
     registry=REGISTRY,
 )
@@ -88,8 +107,21 @@ STORE = Histogram(
 )
 GATE_SCORE = Histogram(
     "vehicle_damage_gate_score_ratio",
-    "Gate score of each photo that reached the gate.",
+    "Gate score of each photo that reached the gate, by model set.",
+    ["model_set"],
     buckets=tuple(i / 20 for i in range(1, 21)),
+    registry=REGISTRY,
+)
+BRIGHTNESS = Histogram(
+    "vehicle_damage_brightness_ratio",
+    "Mean luma of each photo, 0 black to 1 white.",
+    buckets=tuple(i / 20 for i in range(1, 21)),
+    registry=REGISTRY,
+)
+DRIFT = Gauge(
+    "vehicle_damage_drift_psi_ratio",
+    "Population stability index of the last photos against the training reference, of gate_score or brightness.",
+    ["of"],
     registry=REGISTRY,
 )
 CARS_NOT_FOUND = Counter(
@@ -102,8 +134,16 @@ READY = Gauge(
     "1 while the worker takes messages, else 0.",
     registry=REGISTRY,
 )
-MODEL_SET = Info(
-    "vehicle_damage_model_set",
-    "Digest of the serving models and mask policies, and the version of each network.",
+MODEL_SET = Gauge(
+    "vehicle_damage_model_set_info",
+    "1 for the set that serves: model_set is the digest of models, policies and arithmetic, as results carry it; "
+    "stored_set that of the models in their store; versions names each network's.",
+    ["model_set", "stored_set", "versions"],
+    registry=REGISTRY,
+)
+MODEL_SWAPS = Counter(
+    "vehicle_damage_model_swaps",
+    "Other promoted sets that were met while working, by outcome: swapped, refused (damaged, incomplete, no network).",
+    ["outcome"],
     registry=REGISTRY,
 )

@@ -15,18 +15,21 @@ from typing import Final
 import numpy as np
 
 from models.mask_policies import MaskPolicy, build_mask_policy
-from models.predictors import DEFAULT_RUNTIME, RuntimeOptions, load_gate, load_localizer, load_segmenter
+from models.predictors import DEFAULT_RUNTIME, RuntimeOptions, load_finder, load_gate, load_localizer, load_segmenter
+from models.sr_rcnn.predictor import Finder
 from models.store import ModelSet
 from models.structures import DAMAGE_CLASSES, Region
 from service.errors import PhotoUnreadable, RuntimeExhausted
 from service.finding import Finding
 from service.stages import STAGES
-from service.stages.decode import DecodeError, decode_photo
+from service.stages.decode import DecodeError, decode_photo, measure_brightness
 from service.stages.describe import describe_regions
 from service.stages.gate import score_crops
 from service.stages.localize import Crop, localize_cars
 from service.stages.refine import refine_masks
 from service.stages.segment import segment_crops
+
+FINDER_USES: Final = ("off", "beside", "instead")
 
 
 @dataclass(frozen=True)
@@ -38,19 +41,23 @@ class PipelineOptions:
         gate_score_threshold: photos below it are let go; None: the gate's card says.
         min_region_area_px2: smaller patches are dropped; crop pixels.
         policies: the mask policy of each class, in the order of DAMAGE_CLASSES.
+        finder: "off"; "beside": the set's finder adds small damages to what the segmenter sees; "instead": the finder
+            alone, with damages of every size.
     """
 
     crop_margin_ratio: float = 0.05
     gate_score_threshold: float | None = None
     min_region_area_px2: int = 40
     policies: tuple[str, str, str] = ("crf", "threshold", "crf")
+    finder: str = "off"
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """A decoded photo: uint8 (H, W, 3) RGB, photo frame, and how long decoding took."""
+    """A decoded photo: uint8 (H, W, 3) RGB, photo frame, its mean luma, and how long decoding took."""
 
     image: np.ndarray
+    brightness: float
     decode_ms: float
 
 
@@ -85,13 +92,17 @@ class Pipeline:
             runtime: what runs the networks.
 
         Raises:
-            ValueError: an unknown mask policy or runtime, or a card without a threshold that is needed.
+            ValueError: an unknown mask policy, runtime or use of the finder, a card without a threshold that is needed,
+                or a set without the finder that is asked for.
             RuntimeError: a file that is no network.
         """
         localizer, gate, segmenter = (models.versions[name] for name in ("localizer", "gate", "segmenter"))
         self._localizer = load_localizer(localizer, runtime)
         self._gate = load_gate(gate, runtime)
-        self._segmenter = load_segmenter(segmenter, runtime)
+        self._finder = _load_finder(models, options.finder, runtime)
+        self._segmenter = None if options.finder == "instead" else load_segmenter(segmenter, runtime)
+        inputs_hw = [network.input_hw for network in (self._segmenter, self._finder) if network is not None]
+        self._max_crop_hw = (max(height for height, _ in inputs_hw), max(width for _, width in inputs_hw))
         self._options = options
         self._gate_score_threshold = options.gate_score_threshold
         if self._gate_score_threshold is None:
@@ -100,6 +111,7 @@ class Pipeline:
         arithmetic = {name: getattr(runtime, name) for name in ("runtime", "precision", "device")}
         identity = json.dumps({"models": models.digest, **arithmetic, **asdict(options)}, sort_keys=True)
         self.digest: Final = hashlib.sha256(identity.encode()).hexdigest()[:16]
+        self.stored_set: Final = models.digest
         self.versions: Final = {name: version.card.version for name, version in models.versions.items()}
 
     def decode(self, body: bytes) -> Decoded:
@@ -112,11 +124,12 @@ class Pipeline:
         start = time.perf_counter()
         try:
             image = decode_photo(body)
+            brightness = measure_brightness(image)
         except DecodeError as error:
             raise PhotoUnreadable(f"photo: {error}") from error
         except MemoryError as error:
             raise RuntimeExhausted("photo: not enough memory to decode it") from error
-        return Decoded(image, round((time.perf_counter() - start) * 1000, 3))
+        return Decoded(image, brightness, round((time.perf_counter() - start) * 1000, 3))
 
     def inspect(self, batch: Sequence[Decoded]) -> list[Finding]:
         """Run the other stages on a batch.
@@ -147,7 +160,7 @@ class Pipeline:
                 [decoded.image for decoded in batch],
                 self._localizer,
                 margin_ratio=self._options.crop_margin_ratio,
-                max_hw=self._segmenter.input_hw,
+                max_hw=self._max_crop_hw,
             )
         with watch.measure("gate", everyone):
             scores = score_crops([crop.image for crop in crops], self._gate) if crops else np.zeros(0, np.float32)
@@ -156,7 +169,7 @@ class Pipeline:
         regions: dict[int, list[Region]] = {}
         if kept:
             with watch.measure("segment", kept):
-                probs = segment_crops([crops[position].image for position in kept], self._segmenter)
+                probs = segment_crops([crops[position].image for position in kept], self._segmenter, self._finder)
             with watch.measure("refine", kept):
                 masks = [
                     refine_masks(own, crops[position].image, self._policies)
@@ -183,10 +196,25 @@ def _build_finding(
         gate_score=round(score, 5),
         crop_xyxy=crop.window.xyxy,
         car_found=crop.car_found,
+        brightness=round(decoded.brightness, 4),
         size_hw=decoded.image.shape[:2],
         regions=tuple(regions or ()),
         timings_ms={stage: timings_ms[stage] for stage in STAGES if stage in timings_ms},
     )
+
+
+def _load_finder(models: ModelSet, use: str, runtime: RuntimeOptions) -> Finder | None:
+    """The set's finder as it is used; None where it is not."""
+    if use not in FINDER_USES:
+        raise ValueError(f"finder: expected one of {', '.join(FINDER_USES)}, found {use!r}")
+    if use == "off":
+        return None
+    if "finder" not in models.versions:
+        raise ValueError(f"finder: {use!r} needs a finder in the promoted set, found {', '.join(models.versions)}")
+    thresholds = models.versions["segmenter"].card.thresholds
+    for class_name in DAMAGE_CLASSES:
+        _threshold_of(thresholds, f"{class_name}_score_threshold", "segmenter")
+    return load_finder(models.versions["finder"], runtime, small_only=use == "beside", policy_thresholds=thresholds)
 
 
 def _build_policies(names: Sequence[str], thresholds: dict[str, float]) -> list[MaskPolicy]:

@@ -4,7 +4,6 @@ Credentials, region and endpoint of AWS are boto3's own variables (AWS_REGION, A
 """
 
 import os
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -32,7 +31,21 @@ class Settings(BaseSettings):
         "sqlite:///vehicle-damage-ledger.sqlite3",
         description="SQLAlchemy URL of the ledger; postgresql+psycopg://… in production.",
     )
-    models_dir: Path = Field(PRETRAINED_DIR, description="Model store whose promoted set serves.")
+    model_store: str = Field(
+        str(PRETRAINED_DIR), description="Model store: a folder, or s3://bucket/prefix; its promoted set serves…"
+    )
+    model_set: str = Field(
+        "",
+        pattern="^([0-9a-f]{16})?$",
+        description="…unless this digest of a set that was promoted once pins another for good.",
+    )
+    model_refresh_s: float = Field(
+        30,
+        ge=0,
+        allow_inf_nan=False,
+        description="An unpinned worker looks for another promoted set so often, and swaps between two batches; "
+        "0: never.",
+    )
     runtime: Literal["openvino", "torch"] = Field(
         "openvino",
         description="What runs the networks; torch needs vehicle-damage[train] and safetensors in the store.",
@@ -53,6 +66,9 @@ class Settings(BaseSettings):
         120, ge=2, le=43_200, description="How long a message stays hidden unless renewed."
     )
     renewal_interval_s: float = Field(30, gt=0, description="Everything in flight is renewed so often.")
+    queue_count_interval_s: float = Field(
+        15, gt=0, allow_inf_nan=False, description="The queue and its dead-letter queue are counted so often."
+    )
     retry_pause_s: int = Field(5, ge=0, le=36_000, description="Pause after the first failed attempt; doubles each.")
     retry_pause_max_s: int = Field(
         900, ge=0, le=36_000, description="Longest pause between attempts; SQS hides a message for 12 hours in all."

@@ -4,7 +4,7 @@ Must not know: pixels, how a result was made.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -71,13 +71,26 @@ class Settler:
         ledger: Ledger,
         in_flight: InFlight,
         *,
+        model_set: Callable[[], str],
         retry_pause_s: int,
         retry_pause_max_s: int,
     ) -> None:
+        """Join the edges.
+
+        Args:
+            messages: the queue.
+            results: the results bucket.
+            ledger: open.
+            in_flight: what is received and not yet settled.
+            model_set: digest of the set that serves now; failures are counted under it.
+            retry_pause_s: after the first failed attempt; doubles with each.
+            retry_pause_max_s: the longest.
+        """
         self._messages = messages
         self._results = results
         self._ledger = ledger
         self._in_flight = in_flight
+        self._model_set = model_set
         self._retry_pause_s = retry_pause_s
         self._retry_pause_max_s = retry_pause_max_s
         self.outages: Final = Outages()
@@ -100,11 +113,12 @@ class Settler:
         if not is_ours:
             metrics.DUPLICATES_FENCED.labels("store").inc()
             return Ended(part.delivery, visible)
-        metrics.PHOTOS.labels(result.status).inc()
+        metrics.PHOTOS.labels(result.status, result.model_set).inc()
         if result.error is not None:
             metrics.REJECTIONS.labels(result.error).inc()
+            metrics.SKIPPED.labels("rejected").inc()
         for region in result.regions:
-            metrics.REGIONS.labels(region.label).inc()
+            metrics.REGIONS.labels(region.label, result.model_set).inc()
         _LOG.info(
             "stored",
             image_id=result.image_id,
@@ -158,7 +172,7 @@ class Settler:
             return
         failures = [_describe_failure(delivery) for delivery in deliveries if delivery.error is not None]
         for failure in failures:
-            metrics.FAILURES.labels(failure.error).inc()
+            metrics.FAILURES.labels(failure.error, self._model_set()).inc()
             _LOG.warning("released", **failure.__dict__)
         try:
             self._ledger.record_failures(failures)

@@ -66,8 +66,8 @@ class Queue:
         except (ClientError, BotoCoreError) as error:
             raise SetupError(f"queue {self.url}: {_reason(error)}") from error
 
-    def depth(self) -> tuple[int, int]:
-        """Approximate count of messages that can be received now, and of those that are hidden or delayed.
+    def count(self) -> tuple[int, int, int]:
+        """Approximate count of messages that can be received now, of hidden ones and of delayed ones.
 
         Raises:
             QueueUnavailable: SQS does not answer.
@@ -76,6 +76,15 @@ class Queue:
         names = [f"ApproximateNumberOfMessages{count}" for count in counts]
         attributes = self._call("get_queue_attributes", AttributeNames=names)["Attributes"]
         visible, hidden, delayed = (int(attributes.get(name, 0)) for name in names)
+        return visible, hidden, delayed
+
+    def depth(self) -> tuple[int, int]:
+        """Likewise of messages that can be received now, and of those that cannot.
+
+        Raises:
+            QueueUnavailable: SQS does not answer.
+        """
+        visible, hidden, delayed = self.count()
         return visible, hidden + delayed
 
     def dead_letter_arn(self) -> str | None:

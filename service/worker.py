@@ -23,8 +23,11 @@ from service import metrics
 from service.errors import BadRequest, DeadlinePassed, PermanentError, QueueUnavailable, TransientError
 from service.in_flight import Delivery, InFlight
 from service.ledger import Ledger
+from service.model_source import PipelineSource
+from service.observation import observe_finding
 from service.photo import PhotoBytes, PhotoLimits, PhotoStorage, check_photo
-from service.pipeline import Decoded, Pipeline
+from service.pipeline import Decoded
+from service.renewal import Renewal
 from service.request import InspectionRequest, parse_message
 from service.result import ResultStore, build_message_rejection, build_rejection, build_result
 from service.settlement import Ended, Settler
@@ -75,7 +78,7 @@ class Worker:
         messages: Queue,
         photos: PhotoStorage,
         limits: PhotoLimits,
-        pipeline: Pipeline,
+        models: PipelineSource,
         results: ResultStore,
         ledger: Ledger,
         options: WorkerOptions,
@@ -83,7 +86,7 @@ class Worker:
         self._messages = messages
         self._photos = photos
         self._limits = limits
-        self._pipeline = pipeline
+        self._models = models
         self._results = results
         self._options = options
         self._in_flight = InFlight(options.max_in_flight_messages)
@@ -92,6 +95,7 @@ class Worker:
             results,
             ledger,
             self._in_flight,
+            model_set=lambda: models.pipeline.digest,
             retry_pause_s=options.retry_pause_s,
             retry_pause_max_s=options.retry_pause_max_s,
         )
@@ -136,7 +140,14 @@ class Worker:
         fetchers = [self._spawn(f"fetcher-{i}", self._fetch_photos) for i in range(self._options.fetch_threads)]
         batcher = self._spawn("batcher", self._inspect_batches)
         storer = self._spawn("storer", self._settle_messages)
-        renewer = self._spawn("renewer", self._renew_messages)
+        renewal = Renewal(
+            self._messages,
+            self._in_flight,
+            self._outages,
+            interval_s=self._options.renewal_interval_s,
+            visibility_timeout_s=self._options.visibility_timeout_s,
+        )
+        renewer = self._spawn("renewer", lambda: renewal.run(self._settled))
         self._is_running = True
         metrics.READY.set(1)
         try:
@@ -213,7 +224,7 @@ class Worker:
         for record, request in enumerate(requests):
             if isinstance(request, BadRequest):
                 rejection = build_message_rejection(
-                    message.message_id, message.body, record, request, model_set=self._pipeline.digest
+                    message.message_id, message.body, record, request, model_set=self._models.pipeline.digest
                 )
                 self._ended.put(Ended(delivery, rejection))
             else:
@@ -243,13 +254,15 @@ class Worker:
             raise DeadlinePassed(f"deadline: {request.deadline.isoformat()} is over")
         with metrics.FETCH.time():
             photo = self._photos.fetch_photo(request.photo)
-        visible = self._results.find(request.photo, photo.sha256, self._pipeline.digest)
+        pipeline = self._models.pipeline
+        visible = self._results.find(request.photo, photo.sha256, pipeline.digest)
         if visible is not None:
             metrics.DUPLICATES_FENCED.labels("fetch").inc()
+            metrics.SKIPPED.labels("duplicate").inc()
             return Ended(task.delivery, visible, is_stored=True)
         try:
             check_photo(photo.body, self._limits)
-            decoded = self._pipeline.decode(photo.body)
+            decoded = pipeline.decode(photo.body)
         except PermanentError as error:
             return self._reject(task, error, photo_sha256=photo.sha256)
         decoded_task = _DecodedTask(task, photo, decoded)
@@ -263,7 +276,8 @@ class Worker:
                 return None
 
     def _reject(self, task: _Task, error: PermanentError, *, photo_sha256: str | None) -> Ended:
-        rejection = build_rejection(task.request, error, photo_sha256=photo_sha256, model_set=self._pipeline.digest)
+        model_set = self._models.pipeline.digest
+        rejection = build_rejection(task.request, error, photo_sha256=photo_sha256, model_set=model_set)
         return Ended(task.delivery, rejection)
 
     # inspect ---------------------------------------------------------------------------------------------------------
@@ -305,19 +319,16 @@ class Worker:
         return batch
 
     def _inspect(self, batch: Sequence[_DecodedTask]) -> list[Ended]:
-        findings = self._pipeline.inspect([single.decoded for single in batch])
+        pipeline = self._models.pipeline  # once: a batch has one model set, also when another takes its place meanwhile
+        findings = pipeline.inspect([single.decoded for single in batch])
         ended = []
         for single, finding in zip(batch, findings, strict=True):
-            for stage, milliseconds in finding.timings_ms.items():
-                metrics.STAGE.labels(stage).observe(milliseconds / 1000)
-            metrics.GATE_SCORE.observe(finding.gate_score)
-            if not finding.car_found:
-                metrics.CARS_NOT_FOUND.inc()
+            observe_finding(finding, pipeline.digest)
             result = build_result(
                 single.task.request,
                 finding,
                 photo_sha256=single.photo.sha256,
-                model_set=self._pipeline.digest,
+                model_set=pipeline.digest,
             )
             ended.append(Ended(single.task.delivery, result))
         return ended
@@ -377,25 +388,6 @@ class Worker:
         for delivery in rest:
             delivery.is_returned = True
         self._settler.release(rest)
-
-    # renew -----------------------------------------------------------------------------------------------------------
-
-    def _renew_messages(self) -> None:
-        while not self._settled.wait(self._options.renewal_interval_s):
-            held = [delivery for delivery in self._in_flight.snapshot() if not delivery.is_lost]
-            if not held:
-                continue
-            try:
-                refused = self._messages.extend(
-                    [delivery.message for delivery in held], self._options.visibility_timeout_s
-                )
-            except QueueUnavailable as error:
-                metrics.RENEWALS.labels("unavailable").inc(len(held))
-                self._outages.note(error)
-                continue
-            for delivery in held:
-                delivery.is_lost = delivery.message.receipt_handle in refused
-                metrics.RENEWALS.labels("refused" if delivery.is_lost else "extended").inc()
 
 
 def _left(deadline: float) -> float:

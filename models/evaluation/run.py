@@ -14,7 +14,8 @@ from models.evaluation.page import build_page
 from models.evaluation.path import PathOptions, Predictors
 from models.evaluation.report import Judged, evaluate_judged, judge_photos, split_samples
 from models.evaluation.slicing import load_contexts
-from models.store import FolderStore, ModelSet, ModelStore
+from models.object_store import open_store
+from models.store import ModelSet, ModelStore
 from models.structures import DAMAGE_CLASSES
 
 JSON_NAME: Final = "report.json"
@@ -28,7 +29,7 @@ class EvaluationOptions:
     Attributes:
         data: data folders.
         out: folder that the report is written to.
-        models: folder of model versions; its promoted set is judged.
+        models: model store, a folder or a URL; its promoted set is judged.
         split: "train", "val" or "test"; None: val, or all of a folder without val.
         path: margin, least area, mask policies.
         gate_score_threshold: photos below it are let go; None: the gate's card says.
@@ -38,7 +39,7 @@ class EvaluationOptions:
 
     data: tuple[Path, ...]
     out: Path
-    models: Path
+    models: str
     split: str | None
     path: PathOptions
     gate_score_threshold: float | None
@@ -59,7 +60,7 @@ def run_evaluation(options: EvaluationOptions) -> dict[str, Any]:
     """
     require_libraries()
     photos = load_judged(options.data) if options.split is None else load_annotated(options.data, options.split)
-    model_set = ModelStore(FolderStore(options.models)).load_promoted()
+    model_set = ModelStore(open_store(options.models)).load_promoted()
     predictors = Predictors.load(model_set.versions)
     gate_score_threshold = options.gate_score_threshold
     if gate_score_threshold is None:

@@ -5,6 +5,7 @@ bfloat16 is no format: any IR and any safetensors run in it when the runtime is 
 
 import logging
 import tempfile
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -87,7 +88,8 @@ def convert_to_ir(wrapped: nn.Module, input_hw: tuple[int, int]) -> openvino.Mod
     """Trace a wrapped network into an IR with f32 weights: any batch size, fixed H x W."""
     wrapped = wrapped.to(memory_format=torch.contiguous_format).eval()
     example = torch.zeros(2, 3, *input_hw)
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # of sizes, which are fixed on purpose
         wrapped(example)  # a detection head builds its grid on first use
         return openvino.convert_model(wrapped, example_input=example, input=[-1, 3, *input_hw])
 

@@ -3,7 +3,7 @@
 Must not know: files, formats.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import numpy as np
@@ -18,7 +18,12 @@ SAME_BOX_IOU: Final = 0.9
 
 
 def measure_parity(
-    wrapped: nn.Module, runtime: Runtime, batch: np.ndarray, *, thresholds: Mapping[str, float] | None = None
+    wrapped: nn.Module,
+    runtime: Runtime,
+    batch: np.ndarray,
+    *,
+    thresholds: Mapping[str, float] | None = None,
+    compare: Callable[..., dict[str, float]] | None = None,
 ) -> dict[str, float]:
     """Compare an exported network with its torch original in f32, one input at a time.
 
@@ -27,14 +32,15 @@ def measure_parity(
         runtime: runs the exported one.
         batch: float32 (N, 3, H, W).
         thresholds: the card's; None leaves the decisions out.
+        compare: how; None: compare_answers.
 
     Returns:
-        As compare_answers.
+        As compare.
     """
     with torch.no_grad():  # a head that keeps its grid must stay trainable
         original = np.concatenate([wrapped(torch.from_numpy(row[None])).float().numpy() for row in batch])
     exported = np.concatenate([runtime.run(row[None]) for row in batch])
-    return compare_answers(original, exported, thresholds=thresholds)
+    return (compare or compare_answers)(original, exported, thresholds=thresholds)
 
 
 def compare_answers(

@@ -35,7 +35,7 @@ class NetworkSpec:
     weights_format: str
 
 
-SPECS: Final[dict[str, NetworkSpec]] = {
+SPECS: Final[dict[str, NetworkSpec]] = {  # of the finder its run says it all
     "localizer": NetworkSpec(
         "YOLOv3-tiny (ultralytics yolov3-tinyu: anchor-free head, distribution focal loss)",
         localizer.INPUT_HW, localizer.MEAN, localizer.STD, ("vehicle",),
@@ -59,17 +59,28 @@ def describe_architecture(network: str, network_options: Mapping[str, Any]) -> s
     return f"{network}: {chosen}" if chosen else SPECS[network].architecture
 
 
-def build_card(network: str, version: str, files: Mapping[str, bytes], **fields: Any) -> ModelCard:
-    """Write a version's card; fields override what the network's spec says (thresholds, metrics, dataset …)."""
-    spec = SPECS[network]
+def build_card(
+    network: str, version: str, files: Mapping[str, bytes], *, spec: NetworkSpec | None = None, **fields: Any
+) -> ModelCard:
+    """Write a version's card; fields override what the spec says (thresholds, metrics, dataset …).
+
+    Args:
+        network: its name.
+        version: its name.
+        files: file name to bytes.
+        spec: None: of SPECS.
+        fields: of ModelCard.
+    """
+    own = spec or SPECS[network]
+    options = fields.get("network_options", {})
     defaults: dict[str, Any] = {
-        "architecture": describe_architecture(network, fields.get("network_options", {})),
-        "input_hw": spec.input_hw,
-        "normalisation_mean": spec.mean,
-        "normalisation_std": spec.std,
-        "classes": spec.classes,
-        "thresholds": dict(spec.thresholds),
-        "weights_format": spec.weights_format,
+        "architecture": own.architecture if spec else describe_architecture(network, options),
+        "input_hw": own.input_hw,
+        "normalisation_mean": own.mean,
+        "normalisation_std": own.std,
+        "classes": own.classes,
+        "thresholds": dict(own.thresholds),
+        "weights_format": own.weights_format,
         "dataset": {},
         "metrics": {},
     }

@@ -4,6 +4,7 @@ Must not know: thresholds' choice (the caller hands card fields in).
 """
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,8 +14,9 @@ from torch import nn
 from models.data.formats.dataset import SPLIT_NAMES
 from models.data.photos import AnnotatedPhoto, digest_photos, load_image, load_photos
 from models.export.formats import convert_network
-from models.export.parity import measure_parity
-from models.export.specs import SPECS, build_card
+from models.export.found_parity import compare_found
+from models.export.parity import compare_answers, measure_parity
+from models.export.specs import SPECS, NetworkSpec, build_card
 from models.networks import build_for_export
 from models.predictors import SAFETENSORS_NAME, XML_NAME, RuntimeOptions, load_runtime
 from models.store import ModelCard, ModelStore, ModelVersion
@@ -66,9 +68,11 @@ def view_photos(network: str, photos: Sequence[AnnotatedPhoto], count: int) -> l
     return images
 
 
-def prepare_inputs(network: str, images: Sequence[np.ndarray], input_hw: tuple[int, int]) -> list[np.ndarray]:
+def prepare_inputs(
+    network: str, images: Sequence[np.ndarray], input_hw: tuple[int, int], *, spec: NetworkSpec | None = None
+) -> list[np.ndarray]:
     """Letterbox and normalise images as serving does; float32 (1, 3, H, W) each."""
-    spec = SPECS[network]
+    spec = spec or SPECS[network]
     letterboxed = (Letterbox(image.shape[:2], input_hw).apply(image) for image in images)
     return [normalise_batch([image], spec.mean, spec.std) for image in letterboxed]
 
@@ -79,6 +83,7 @@ def export_version(
     version: str,
     wrapped: nn.Module,
     *,
+    spec: NetworkSpec | None = None,
     parity_images: Sequence[np.ndarray] = (),
     calibration_images: Sequence[np.ndarray] = (),
     **card_fields: Any,
@@ -87,9 +92,10 @@ def export_version(
 
     Args:
         store: gets the version.
-        network: localizer, gate or segmenter.
+        network: localizer, gate, segmenter or finder.
         version: its name.
         wrapped: the trained network with its probabilities inside.
+        spec: None: of SPECS.
         parity_images: uint8 (H, W, 3) RGB each; the card's metrics say how far each runtime and torch in f32 differ on
             them: export_… for OpenVINO, export_torch_… for safetensors.
         calibration_images: the same, for openvino-int8-quantized.
@@ -99,21 +105,22 @@ def export_version(
         ConflictError: the version exists already.
         ValueError: an unknown or impossible format, or nothing to calibrate with.
     """
-    spec = SPECS[network]
-    input_hw = card_fields.get("input_hw", spec.input_hw)
-    weights_format = card_fields.get("weights_format", spec.weights_format)
-    calibration = prepare_inputs(network, calibration_images, input_hw)
+    own = spec or SPECS[network]
+    input_hw = card_fields.get("input_hw", own.input_hw)
+    weights_format = card_fields.get("weights_format", own.weights_format)
+    calibration = prepare_inputs(network, calibration_images, input_hw, spec=own)
     files = convert_network(wrapped, input_hw, weights_format, calibration=calibration)
-    card = build_card(network, version, files, **card_fields)
+    card = build_card(network, version, files, spec=spec, **card_fields)
     metrics = dict(card.metrics)
     if len(parity_images):
-        batch = np.concatenate(prepare_inputs(network, parity_images, input_hw))
+        batch = np.concatenate(prepare_inputs(network, parity_images, input_hw, spec=own))
+        compare = partial(compare_found, class_names=card.classes) if network == "finder" else compare_answers
         runtimes = (("openvino", XML_NAME, "export_"), ("torch", SAFETENSORS_NAME, "export_torch_"))
         for runtime, needed, prefix in runtimes:
             if needed not in files:
                 continue
             opened = load_runtime(ModelVersion(card, files, ""), RuntimeOptions(runtime=runtime))
-            parity = measure_parity(wrapped, opened, batch, thresholds=card.thresholds)
+            parity = measure_parity(wrapped, opened, batch, thresholds=card.thresholds, compare=compare)
             metrics |= {f"{prefix}{name}": value for name, value in parity.items()}
         metrics["export_parity_photos"] = len(parity_images)
     if len(calibration):

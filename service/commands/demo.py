@@ -13,7 +13,7 @@ import cv2
 import structlog
 
 from models.renderer import render_photo
-from service.assembly import build_pipeline, build_worker
+from service.assembly import build_worker, load_models
 from service.embedded import EmbeddedAws, run_embedded_aws
 from service.errors import SetupError
 from service.ledger import open_ledger
@@ -63,7 +63,7 @@ def run_demo(settings: Settings, *, photos: int, out: Path) -> list[InspectionRe
             raise SetupError(f"{out}: {error.strerror}") from error
         for stale in (out / folder).iterdir():
             stale.unlink()
-    pipeline = build_pipeline(settings)
+    models = load_models(settings)
     with run_embedded_aws() as aws:
         own = settings.model_copy(
             update={
@@ -77,7 +77,7 @@ def run_demo(settings: Settings, *, photos: int, out: Path) -> list[InspectionRe
         for stale in out.glob("ledger.sqlite3*"):
             stale.unlink()
         ledger = open_ledger(f"sqlite:///{out / 'ledger.sqlite3'}")
-        build_worker(own, pipeline, ledger, sqs=aws.client("sqs"), s3=aws.client("s3")).run(drain=True)
+        build_worker(own, models, ledger, sqs=aws.client("sqs"), s3=aws.client("s3")).run(drain=True)
         results = ledger.fetch_results(limit=max(photos, 1))
         ledger.close()
     _write(out, demo_photos, results)

@@ -8,7 +8,8 @@ from typer.testing import CliRunner
 
 from models.cli import app
 from models.data.photos import load_photos
-from models.store import FolderStore, ModelStore, sha256_hex
+from models.object_store import FolderStore
+from models.store import ModelStore, sha256_hex
 from models.structures import DAMAGE_CLASSES
 from tests.models import tiny_networks
 from tests.models.tiny_data import write_folder

@@ -26,9 +26,10 @@ from models.export import (
 )
 from models.export.quantize import list_tail
 from models.gate.network import DamageGate
+from models.object_store import FolderStore, StoreError
 from models.predictors import RuntimeOptions, load_gate, load_runtime
 from models.runtime.openvino_runtime import OpenVinoRuntime
-from models.store import FolderStore, ModelStore, StoreError
+from models.store import ModelStore
 from models.structures import DAMAGE_CLASSES
 from models.training.options import build_options, write_options
 from tests.models.runtime.small_networks import INPUT_HW, build_small, draw_batch

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -10,17 +11,9 @@ from typing import Any
 
 import pytest
 
+from models.object_store import ConflictError, FolderStore, StoreError
 from models.runtime.openvino_runtime import OpenVinoRuntime
-from models.store import (
-    NETWORKS,
-    PROMOTED_KEY,
-    ConflictError,
-    FolderStore,
-    ModelCard,
-    ModelStore,
-    StoreError,
-    sha256_hex,
-)
+from models.store import NETWORKS, OPTIONAL_NETWORKS, PROMOTED_KEY, ModelCard, ModelStore, sha256_hex
 
 FILES = {"model.xml": b"<net/>", "model.bin": bytes(range(64))}
 
@@ -361,3 +354,77 @@ def test_an_interrupted_upload_is_not_completed_with_other_bytes(objects: Folder
     with pytest.raises(ConflictError, match=r"gate/three/model\.bin"):
         ModelStore(objects).add(card("gate", "three"), FILES)
     assert objects.read("gate/three/model.bin") == b"other"
+
+
+def test_a_set_that_once_served_is_loaded_by_its_digest_after_many_promotions(store: ModelStore):
+    digests = [store.read_promoted_digest()]
+    for network in NETWORKS:
+        store.promote({network: "two"})
+        digests.append(store.read_promoted_digest())
+    assert len(set(digests)) == 4
+    for digest, seconds in zip(digests, range(4), strict=True):
+        loaded = store.load_set(digest)
+        assert loaded.digest == digest
+        assert sum(version.card.version == "two" for version in loaded.versions.values()) == seconds
+    assert store.load_promoted().digest == store.read_promoted_digest() == digests[-1]
+
+
+def test_a_set_that_once_served_is_promoted_by_its_digest(store: ModelStore):
+    first = store.read_promoted_digest()
+    store.promote({"gate": "two"})
+    store.promote({"localizer": "two"})
+    store.promote_set(first)
+    assert serving(store) == dict.fromkeys(NETWORKS, "one")
+    store.rollback()
+    assert serving(store) == {"localizer": "two", "gate": "two", "segmenter": "one"}
+
+
+def test_promoting_the_set_that_serves_changes_nothing(store: ModelStore, tmp_path: Path):
+    store.promote({"gate": "two"})
+    before = (tmp_path / PROMOTED_KEY).read_bytes()
+    store.promote_set(store.read_promoted_digest())
+    assert (tmp_path / PROMOTED_KEY).read_bytes() == before
+
+
+@pytest.mark.parametrize("digest", ["0123456789abcdef", "../promoted", "0123456789ABCDEF"])
+def test_a_set_that_was_never_promoted_is_refused_by_its_name(store: ModelStore, digest: str):
+    for act in (store.load_set, store.promote_set):
+        with pytest.raises(StoreError, match=re.escape(digest)):
+            act(digest)
+    assert serving(store) == dict.fromkeys(NETWORKS, "one")
+
+
+def test_a_record_that_names_other_versions_than_its_digest_says_is_refused(store: ModelStore, tmp_path: Path):
+    first = store.read_promoted_digest()
+    for network in NETWORKS:
+        store.promote({network: "two"})
+    record = tmp_path / "sets" / f"{first}.json"
+    record.write_bytes((tmp_path / "sets" / f"{store.read_promoted_digest()}.json").read_bytes())
+    with pytest.raises(StoreError, match="another set"):
+        store.load_set(first)
+    record.write_bytes(b"{")
+    with pytest.raises(StoreError, match=first):
+        store.load_set(first)
+
+
+def test_an_optional_network_is_served_where_there_is_one(store: ModelStore):
+    without = store.read_promoted_digest()
+    (network,) = OPTIONAL_NETWORKS
+    store.add(card(network, "one"), FILES)
+    store.promote({network: "one"})
+    assert set(store.load_promoted().versions) == {*NETWORKS, network}
+    assert store.read_promoted_digest() != without
+    store.rollback()
+    assert set(store.load_promoted().versions) == set(NETWORKS)
+
+
+def test_a_set_takes_the_place_of_the_one_it_is_meant_to_replace_or_of_none(store: ModelStore):
+    first = store.read_promoted_digest()
+    store.promote({"gate": "two"})
+    second = store.read_promoted_digest()
+    store.promote({"localizer": "two"})
+    with pytest.raises(ConflictError, match=f"expected set {second}"):
+        store.promote_set(first, instead_of=second)
+    assert serving(store) == {"localizer": "two", "gate": "two", "segmenter": "one"}
+    store.promote_set(first, instead_of=store.read_promoted_digest())
+    assert store.read_promoted_digest() == first

@@ -64,7 +64,7 @@ def run_in(world: World, *arguments: str, **environment: str) -> subprocess.Comp
         ({"VEHICLE_DAMAGE_RENEWAL_INTERVAL_S": "100"}, "VEHICLE_DAMAGE_RENEWAL_INTERVAL_S"),
         ({"VEHICLE_DAMAGE_RESULTS_BUCKET": "no-such-bucket"}, "bucket no-such-bucket: there is no such bucket"),
         ({"VEHICLE_DAMAGE_PHOTO_BUCKETS": "no-such-bucket"}, "bucket no-such-bucket: there is no such bucket"),
-        ({"VEHICLE_DAMAGE_MODELS_DIR": "/nonexistent/models"}, "/nonexistent/models"),
+        ({"VEHICLE_DAMAGE_MODEL_STORE": "/nonexistent/models"}, "/nonexistent/models"),
         ({"VEHICLE_DAMAGE_LEDGER_URL": "sqlite:////nonexistent/l.sqlite3"}, "ledger sqlite:////nonexistent"),
         ({"VEHICLE_DAMAGE_LEDGER_URL": "nonsense"}, "ledger: expected"),
         ({"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}, "queue http"),

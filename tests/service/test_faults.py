@@ -91,9 +91,9 @@ def test_probes_and_metrics_tell_the_state_of_a_running_worker(world: World, sta
 
     wait_until(lambda: status("/readyz") == 200, "ready")
     assert status("/healthz") == 200
-    wait_until(lambda: process.metric('vehicle_damage_messages_total{outcome="deleted"}') == 2, "both deleted")
+    wait_until(lambda: process.metric("vehicle_damage_messages_total", outcome="deleted") == 2, "both deleted")
     assert process.metric("vehicle_damage_in_flight_messages") == 0
-    assert process.metric('vehicle_damage_stage_seconds_count{stage="decode"}') == 2
+    assert process.metric("vehicle_damage_stage_seconds_count", stage="decode") == 2
 
 
 def test_start_logs_every_setting_but_no_secret(world: World, started):

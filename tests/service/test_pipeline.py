@@ -6,15 +6,19 @@ import cv2
 import numpy as np
 import pytest
 
+from models.object_store import FolderStore
 from models.predictors import RuntimeOptions
 from models.renderer import render_photo
-from models.store import PRETRAINED_DIR, FolderStore, ModelSet, ModelStore, ModelVersion
+from models.store import PRETRAINED_DIR, ModelSet, ModelStore, ModelVersion
 from service.errors import PhotoUnreadable, RuntimeExhausted
-from service.pipeline import Decoded, Pipeline, PipelineOptions
+from service.pipeline import FINDER_USES, Decoded, Pipeline, PipelineOptions
 from service.stages import STAGES
 from tests import photos
+from tests.models.tiny_networks import build_finder_version
 
 THRESHOLDS_ONLY = ("threshold", "threshold", "threshold")
+FOUND = np.array([[28, 28, 36, 36, 0.9, 2, 1, 1, 1, 1]])
+"""A dent in the middle of every crop, input frame of 64 x 64; an eighth of the crop's longer side wide."""
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +31,7 @@ def build(models: ModelSet, **options) -> Pipeline:
 
 
 def decoded(seed: int = 1, size_hw=(240, 320)) -> Decoded:
-    return Decoded(render_photo(seed, size_hw=size_hw, view="left", is_close_up=False).image, 1.0)
+    return Decoded(render_photo(seed, size_hw=size_hw, view="left", is_close_up=False).image, 0.5, 1.0)
 
 
 def test_a_photo_that_the_gate_keeps_meets_every_stage_in_order(models: ModelSet):
@@ -79,6 +83,71 @@ def test_a_card_without_a_needed_threshold_is_refused_by_name(models: ModelSet):
     versions = {**models.versions, "segmenter": ModelVersion(card, segmenter.files, segmenter.digest)}
     with pytest.raises(ValueError, match="dent_score_threshold"):
         build(ModelSet(versions, models.digest))
+
+
+def with_finder(models: ModelSet, *, small_px: float = 1000.0) -> ModelSet:
+    finder = build_finder_version(FOUND, (64, 64), small_px=small_px)
+    return ModelSet({**models.versions, "finder": finder}, models.digest)
+
+
+def inspect(models: ModelSet, finder: str):
+    options = {"gate_score_threshold": 0.0, "policies": THRESHOLDS_ONLY, "finder": finder}
+    return build(models, **options).inspect([decoded(3, (480, 640))])[0]
+
+
+def name_regions(finding) -> list[tuple]:
+    return sorted((region.class_id, region.box_xyxy) for region in finding.regions)
+
+
+def is_in_the_middle(box_xyxy, window_xyxy) -> bool:
+    middle, wanted = (np.add(edges[:2], edges[2:]) / 2 for edges in (np.array(box_xyxy), np.array(window_xyxy)))
+    return bool(np.abs(middle - wanted).max() <= 4)
+
+
+def test_a_finder_instead_of_the_segmenter_says_all_that_is_found(models: ModelSet):
+    finding = inspect(with_finder(models), "instead")
+    (region,) = finding.regions
+    assert region.class_id == 2
+    assert region.score > 0.9
+    assert is_in_the_middle(region.box_xyxy, finding.crop_xyxy)
+    assert tuple(finding.timings_ms) == STAGES
+
+
+def test_a_finder_beside_the_segmenter_adds_what_is_small(models: ModelSet):
+    alone = inspect(models, "off")
+    together = inspect(with_finder(models), "beside")
+    assert any(is_in_the_middle(r.box_xyxy, together.crop_xyxy) for r in together.regions if r.class_id == 2)
+    others = [found for found in name_regions(together) if found[0] != 2]
+    assert others == [found for found in name_regions(alone) if found[0] != 2]
+    assert name_regions(together) != name_regions(alone)
+    assert name_regions(inspect(with_finder(models, small_px=2.0), "beside")) == name_regions(alone)
+
+
+def test_a_finder_that_is_off_changes_nothing_and_is_not_loaded(models: ModelSet, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("service.pipeline.load_finder", None)
+    assert name_regions(inspect(with_finder(models), "off")) == name_regions(inspect(models, "off"))
+
+
+def test_the_segmenter_is_not_loaded_where_the_finder_takes_its_place(
+    models: ModelSet, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("service.pipeline.load_segmenter", None)
+    assert inspect(with_finder(models), "instead").regions
+
+
+def test_the_use_of_the_finder_makes_a_finding_another_one(models: ModelSet):
+    assert len({build(with_finder(models), finder=use).digest for use in FINDER_USES}) == 3
+
+
+@pytest.mark.parametrize("use", ["beside", "instead"])
+def test_a_finder_that_the_set_lacks_is_refused_at_start(models: ModelSet, use: str):
+    with pytest.raises(ValueError, match=f"^finder: '{use}' needs a finder in the promoted set, found localizer, gate"):
+        build(models, finder=use)
+
+
+def test_an_unknown_use_of_the_finder_is_refused_by_name(models: ModelSet):
+    with pytest.raises(ValueError, match=r"^finder: expected one of off, beside, instead, found 'on'$"):
+        build(with_finder(models), finder="on")
 
 
 def test_bytes_that_the_decoder_refuses_are_the_photos_fault(models: ModelSet):

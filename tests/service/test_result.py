@@ -47,6 +47,7 @@ def finding(**fields: Any) -> Finding:
         "gate_score": 0.7,
         "crop_xyxy": (0, 0, 10, 8),
         "car_found": True,
+        "brightness": 0.5,
         "size_hw": (8, 10),
         "regions": (damage,),
         "timings_ms": {"decode": 1.5},

@@ -35,6 +35,33 @@ def test_the_demo_runs_there(serving_python: str, tmp_path: Path):
     assert len(list((tmp_path / "demo" / "results").glob("*.json"))) == 4
 
 
+FIND = """
+import sys
+import numpy as np
+from models.object_store import FolderStore
+from models.renderer import render_photo
+from models.store import PRETRAINED_DIR, ModelSet, ModelStore
+from service.pipeline import Decoded, Pipeline, PipelineOptions
+from tests.models.tiny_networks import build_finder_version
+
+models = ModelStore(FolderStore(PRETRAINED_DIR)).load_promoted()
+rows = np.array([[28, 28, 36, 36, 0.9, 2, 1, 1, 1, 1]])
+finder = build_finder_version(rows, (64, 64), small_px=1000)
+models = ModelSet({**models.versions, "finder": finder}, models.digest)
+image = render_photo(1, size_hw=(240, 320), view="left", is_close_up=False).image
+for use in ("beside", "instead"):
+    options = PipelineOptions(gate_score_threshold=0.0, finder=use)
+    (finding,) = Pipeline(models, options).inspect([Decoded(image, 0.5, 1.0)])
+    print(use, any(region.class_id == 2 for region in finding.regions), "torch" in sys.modules)
+"""
+
+
+def test_a_finder_serves_there(serving_python: str):
+    done = run(serving_python, "-c", FIND)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split("\n")[:2] == ["beside True False", "instead True False"]
+
+
 def test_every_command_shows_its_help_there(serving_python: str):
     for command in (["--help"], ["models", "--help"], ["worker", "--help"]):
         done = run(serving_python, "-m", "service.cli", *command)

@@ -21,7 +21,7 @@ def test_defaults_are_valid_and_reach_no_network():
     assert (settings.queue_url, settings.photo_buckets, settings.results_bucket) == ("", (), "")
     assert settings.http_host == "127.0.0.1"
     assert settings.ledger_url.startswith("sqlite:///")
-    assert settings.models_dir == PRETRAINED_DIR
+    assert settings.model_store == str(PRETRAINED_DIR)
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,11 @@ from service.embedded import EmbeddedAws
 from service.errors import LedgerUnavailable, StorageUnavailable
 from service.in_flight import Delivery, InFlight
 from service.ledger import open_ledger
-from service.metrics import REGISTRY
 from service.result import ResultStore
 from service.settlement import Ended, Outages, Settler
 from service.sqs import Message, Queue
 from tests.service.samples import rejection, result
+from tests.service.world import sample
 
 
 class Bench:
@@ -40,7 +40,9 @@ class Bench:
 
     def settler(self, **changes: Any) -> Settler:
         parts = {"messages": self.queue, "results": self.results, "ledger": self.ledger, "in_flight": self.in_flight}
-        return Settler(**{**parts, "retry_pause_s": 5, "retry_pause_max_s": 900, **changes})
+        return Settler(
+            **{**parts, "model_set": lambda: "set-1", "retry_pause_s": 5, "retry_pause_max_s": 900, **changes}
+        )
 
     def queue_away(self) -> Queue:
         return Queue(build_client("sqs", connections=1, **self._nowhere), self.queue.url)
@@ -71,10 +73,6 @@ def bench(aws: EmbeddedAws, tmp_path: Path, closed_port: int):
     built = Bench(aws, tmp_path, closed_port)
     yield built
     built.ledger.close()
-
-
-def sample(name: str, **labels: str) -> float:
-    return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
 def test_a_stored_and_recorded_result_lets_its_message_go(bench: Bench):

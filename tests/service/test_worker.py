@@ -10,14 +10,14 @@ from urllib.parse import quote_plus
 import pytest
 from structlog.testing import capture_logs
 
-from models.store import PRETRAINED_DIR, FolderStore, ModelStore
+from models.object_store import FolderStore
+from models.store import PRETRAINED_DIR, ModelStore
 from models.structures import ContractError
-from service import metrics
 from service.commands.dead_letters import list_dead_letters
 from service.ledger import open_ledger
 from service.pipeline import Pipeline, PipelineOptions
 from tests import photos
-from tests.service.world import World, rendered_jpeg, wait_until
+from tests.service.world import World, rendered_jpeg, sample, wait_until
 
 
 @pytest.fixture(scope="session")
@@ -46,10 +46,6 @@ def s3_event(bucket: str, *keys: str) -> str:
 
 def sns(body: str) -> str:
     return json.dumps({"Type": "Notification", "TopicArn": "arn:aws:sns:us-east-1:000000000000:t", "Message": body})
-
-
-def sample(name: str, **labels: str) -> float:
-    return metrics.REGISTRY.get_sample_value(name, labels) or 0.0
 
 
 def test_three_hundred_messages_of_every_kind_end_as_they_should(world: World, pipeline: Pipeline):

@@ -10,15 +10,20 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
 import cv2
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
 
 from models.renderer import render_photo
 from service.assembly import build_worker
 from service.embedded import EmbeddedAws
 from service.ledger import open_ledger
+from service.metrics import REGISTRY
+from service.model_source import PipelineSource
 from service.pipeline import Pipeline
 from service.result import InspectionResult
 from service.settings import Settings
@@ -34,6 +39,16 @@ def rendered_jpeg(seed: int) -> bytes:
     damages = ("scratch",) if seed % 2 else ()
     image = render_photo(seed, size_hw=(240, 320), view="left", damages=damages, is_close_up=False).image
     return cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
+
+
+def sample(name: str, **labels: str) -> float:
+    """The sum of a metric's samples that carry these labels."""
+    return _sum_samples(REGISTRY.collect(), name, labels)
+
+
+def _sum_samples(families: Iterable[Metric], name: str, labels: dict[str, str]) -> float:
+    samples = (found for family in families for found in family.samples if found.name == name)
+    return sum(found.value for found in samples if labels.items() <= found.labels.items())
 
 
 def wait_until(is_reached: Callable[[], Any], what: str, deadline_s: float = DEADLINE_S) -> None:
@@ -117,11 +132,10 @@ class World:
         }
         return Settings(**{**defaults, **more})
 
-    def build_worker(self, pipeline: Pipeline, **more: Any) -> Worker:
+    def build_worker(self, pipeline: Pipeline | PipelineSource, **more: Any) -> Worker:
+        models = SimpleNamespace(pipeline=pipeline) if hasattr(pipeline, "inspect") else pipeline
         ledger = open_ledger(self.ledger_url)
-        return build_worker(
-            self.settings(**more), pipeline, ledger, sqs=self.aws.client("sqs"), s3=self.aws.client("s3")
-        )
+        return build_worker(self.settings(**more), models, ledger, sqs=self.aws.client("sqs"), s3=self.aws.client("s3"))
 
     def start_process(self, *arguments: str, **more: Any) -> "WorkerProcess":
         """Start `vehicle-damage worker` as a process of its own."""
@@ -161,14 +175,12 @@ class WorkerProcess:
         assert self.process.poll() is None or self.events("started"), self.log()
         return self.events("started")[0]["port"]
 
-    def metric(self, name: str) -> float:
-        """One sample of its /metrics; 0 while there is none."""
+    def metric(self, name: str, **labels: str) -> float:
+        """The sum of those samples of its /metrics that carry these labels."""
         port = self.wait_until_started()
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
-            for line in answer.read().decode().splitlines():
-                if line.startswith(f"{name} ") or line.startswith(f"{name}{{"):
-                    return float(line.rsplit(" ", 1)[1])
-        return 0.0
+            families = list(text_string_to_metric_families(answer.read().decode()))
+        return _sum_samples(families, name, labels)
 
     def wait(self, deadline_s: float = DEADLINE_S) -> int:
         """Wait for its end; return its exit code."""

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from models.store import FolderStore, ModelStore, sha256_hex
+from models.object_store import FolderStore
+from models.store import ModelStore, sha256_hex
 from models.structures import DAMAGE_CLASSES
 from tests.models import tiny_networks
 from tests.models.tiny_networks import ops

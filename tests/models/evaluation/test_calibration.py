@@ -11,7 +11,8 @@ from models.evaluation.calibration import (
     judge_candidates,
 )
 from models.evaluation.path import PathOptions, Predictors
-from models.store import FolderStore, ModelStore
+from models.object_store import FolderStore
+from models.store import ModelStore
 from tests.models.evaluation.outcomes import judged, photo
 from tests.models.evaluation.stores import CLASSES, write_promoted
 from tests.models.tiny_data import write_folder

@@ -13,7 +13,8 @@ from models.evaluation.path import (
     to_photo_frame,
 )
 from models.mask_policies import build_mask_policy
-from models.store import FolderStore, ModelStore
+from models.object_store import FolderStore
+from models.store import ModelStore
 from models.structures import CropWindow
 from service.pipeline import Pipeline, PipelineOptions
 from service.settings import Settings

@@ -12,7 +12,8 @@ from models.evaluation.page import build_page
 from models.evaluation.path import PathOptions, Predictors
 from models.evaluation.report import LOGIT_SHIFTS, NOMINAL_ROW, Judged, judge_photos, shift_thresholds, split_samples
 from models.evaluation.run import EvaluationOptions, load_judged, require_libraries, run_evaluation
-from models.store import FolderStore, ModelStore
+from models.object_store import FolderStore
+from models.store import ModelStore
 from tests.models.evaluation.outcomes import judged, photo, region
 from tests.models.evaluation.stores import write_promoted
 from tests.models.tiny_data import write_folder

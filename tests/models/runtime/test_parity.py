@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.object_store import FolderStore
 from models.predictors import SAFETENSORS_NAME, RuntimeOptions, load_runtime
-from models.store import NETWORKS, PRETRAINED_DIR, FolderStore, ModelStore, ModelVersion
+from models.store import NETWORKS, PRETRAINED_DIR, ModelStore, ModelVersion
 from models.structures import DAMAGE_CLASSES
 
 torch = pytest.importorskip("torch", reason="the torch runtime needs vehicle-damage[train]")

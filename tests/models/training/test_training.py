@@ -9,9 +9,10 @@ torch = pytest.importorskip("torch", reason="training needs vehicle-damage[train
 
 from models.data.photos import DataError  # noqa: E402
 from models.export import SPECS, build_for_export, convert_network, export_version, load_run  # noqa: E402
+from models.object_store import FolderStore  # noqa: E402
 from models.predictors import load_gate, load_localizer, load_segmenter  # noqa: E402
 from models.runtime.openvino_runtime import OpenVinoRuntime  # noqa: E402
-from models.store import FolderStore, ModelStore  # noqa: E402
+from models.store import ModelStore  # noqa: E402
 from models.training import loop  # noqa: E402
 from models.training.errors import TrainingStopped  # noqa: E402
 from models.training.gate import train_gate  # noqa: E402

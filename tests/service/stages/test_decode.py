@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from service.stages.decode import DecodeError, decode_photo
+from service.stages.decode import DecodeError, decode_photo, measure_brightness
 from tests import photos
 
 PAD = 114
@@ -132,3 +132,18 @@ def damaged_png() -> bytes:
 def test_what_holds_no_picture_is_refused(body: bytes):
     with pytest.raises(DecodeError):
         decode_photo(body)
+
+
+@pytest.mark.parametrize(
+    ("colour", "expected"),
+    [((0, 0, 0), 0.0), ((255, 255, 255), 1.0), ((255, 0, 0), 0.299), ((0, 255, 0), 0.587), ((0, 0, 51), 0.0228)],
+)
+def test_brightness_is_the_mean_luma(colour: tuple[int, int, int], expected: float):
+    image = np.full((9, 13, 3), colour, np.uint8)
+    assert measure_brightness(image) == pytest.approx(expected, abs=1e-6)
+
+
+def test_brightness_is_measured_over_the_whole_picture():
+    image = np.zeros((64, 64, 3), np.uint8)
+    image[:, 48:] = 255
+    assert measure_brightness(image) == pytest.approx(0.25)
