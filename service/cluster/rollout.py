@@ -1,0 +1,213 @@
+"""rollout: what to do next, from what is: a state machine without I/O.
+
+In:   Facts. Out: one Action.
+Must not know: Kubernetes, Prometheus, the store.
+
+    idle ──canary──▶ canary ──spread──▶ spreading ──finish──▶ idle
+                        │                   │
+                        └──return──▶ returning ──store rolled back──▶ idle
+
+A canary that is withdrawn (nothing to compare with, another set promoted) goes back to idle and is not refused.
+A refused set is not tried again while promoted.json goes on naming it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from service.cluster.deployment import Fleet
+from service.cluster.judgement import Verdict
+
+_MAX_RESTARTS: Final = 3
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How a candidate is tried.
+
+    Attributes:
+        observe: a canary is watched so long before it may spread.
+        observe_limit: …and at most so long; without enough photos by then it goes back.
+        ready_within: a pod of the candidate has to be ready by then.
+    """
+
+    observe: timedelta
+    observe_limit: timedelta
+    ready_within: timedelta
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is.
+
+    Attributes:
+        fleet: the workers' Deployment.
+        promoted: digest that promoted.json names.
+        verdict: on the canary; None: there is none, or nobody could be asked.
+        now: the time.
+    """
+
+    fleet: Fleet
+    promoted: str
+    verdict: Verdict | None
+    now: datetime
+
+
+@dataclass(frozen=True)
+class Rest:
+    """Nothing is to be done."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Something goes on; look again."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Adopt:
+    """Pin a fleet that has no pin to what is promoted, which it serves already."""
+
+    digest: str
+
+
+@dataclass(frozen=True)
+class StartCanary:
+    """Verify the candidate, then pin a share of pods to it."""
+
+    candidate: str
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Let the candidate reach every pod."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Finish:
+    """The candidate serves everywhere."""
+
+
+@dataclass(frozen=True)
+class Return:
+    """Pin every pod to the incumbent again."""
+
+    reason: str
+    is_refused: bool
+
+
+@dataclass(frozen=True)
+class RollStoreBack:
+    """Promote the incumbent in the store, and end."""
+
+    incumbent: str
+    candidate: str
+
+
+@dataclass(frozen=True)
+class EndReturn:
+    """The store names another set already."""
+
+
+@dataclass(frozen=True)
+class Forget:
+    """Drop what is noted: it is no longer true."""
+
+    reason: str
+
+
+Action = Rest | Wait | Adopt | StartCanary | Spread | Finish | Return | RollStoreBack | EndReturn | Forget
+
+
+def decide(facts: Facts, policy: Policy) -> Action:
+    """Choose the next action; the same facts give the same action.
+
+    Args:
+        facts: what is.
+        policy: how a candidate is tried.
+    """
+    return {
+        "idle": _decide_idle,
+        "canary": _decide_canary,
+        "spreading": _decide_spreading,
+        "returning": _decide_returning,
+    }[facts.fleet.phase](facts, policy)
+
+
+def _decide_idle(facts: Facts, _policy: Policy) -> Action:  # noqa: PLR0911 - a rule a line
+    fleet, promoted = facts.fleet, facts.promoted
+    if not fleet.pin:
+        return Adopt(promoted)
+    if fleet.refused and fleet.refused != promoted:
+        return Forget(f"{fleet.refused} was refused and is no longer promoted")
+    if promoted == fleet.pin:
+        return Rest(f"{promoted} serves") if fleet.is_settled else Wait(f"{promoted} is pinned and reaches the pods")
+    if promoted == fleet.refused:
+        return Rest(f"{promoted} was refused: {fleet.reason}")
+    if not fleet.replicas:
+        return Wait(f"{promoted} is promoted, and no worker runs to try it beside")
+    if not fleet.is_settled:
+        return Wait(f"{promoted} is promoted, and another change of the deployment goes on")
+    return StartCanary(promoted)
+
+
+def _decide_canary(facts: Facts, policy: Policy) -> Action:  # noqa: PLR0911 - a rule a line
+    fleet, verdict = facts.fleet, facts.verdict
+    if fleet.pin != fleet.candidate or fleet.started_at is None:
+        return Forget(f"somebody else pinned the pods to {fleet.pin or 'nothing'}")
+    if facts.promoted != fleet.candidate:
+        return Return(f"{facts.promoted} is promoted now", is_refused=False)
+    if not fleet.replicas or (fleet.candidate_pods and not fleet.incumbent_pods):
+        return Return("no pod of the incumbent is left to compare with", is_refused=False)
+    if fleet.candidate_restarts >= _MAX_RESTARTS:
+        return Return(f"its pods restarted {fleet.candidate_restarts} times", is_refused=True)
+    elapsed = facts.now - fleet.started_at
+    if not fleet.candidate_ready and elapsed > policy.ready_within:
+        return Return(f"no pod of it is ready after {_minutes(elapsed)}", is_refused=True)
+    told = f"canary of {fleet.candidate} for {_minutes(elapsed)}"
+    if verdict is None:
+        if elapsed > policy.observe_limit:
+            return Return(f"nothing measured it in {_minutes(elapsed)}", is_refused=True)
+        return Wait(f"{told}: nothing measured yet")
+    if verdict.is_failing:
+        return Return(f"attempts fail: {verdict.bad}", is_refused=True)
+    if elapsed < policy.observe:
+        return Wait(f"{told} of {_minutes(policy.observe)}: {verdict}")
+    if not verdict.has_enough:
+        if elapsed > policy.observe_limit:
+            return Return(f"too few photos in {_minutes(elapsed)}: {verdict}", is_refused=True)
+        return Wait(f"{told}: too few photos yet: {verdict}")
+    if verdict.bad:
+        return Return(verdict.bad, is_refused=True)
+    return Spread(str(verdict))
+
+
+def _decide_spreading(facts: Facts, _policy: Policy) -> Action:
+    fleet = facts.fleet
+    if fleet.pin != fleet.candidate:
+        return Forget(f"somebody else pinned the pods to {fleet.pin or 'nothing'}")
+    if facts.promoted == fleet.incumbent:
+        return Return(f"{fleet.incumbent} is promoted again", is_refused=False)
+    deadline = timedelta(seconds=fleet.pace.progress_deadline_s)
+    # A canary outlasts that deadline, so Kubernetes reports it passed until the first pod counts as available.
+    if fleet.has_stalled and (fleet.started_at is None or facts.now - fleet.started_at > deadline):
+        return Return("Kubernetes saw no progress within the deployment's deadline", is_refused=True)
+    if fleet.is_settled:
+        return Finish()
+    return Wait(f"{fleet.candidate} reaches the pods: {fleet.candidate_ready} of {fleet.replicas} are ready with it")
+
+
+def _decide_returning(facts: Facts, _policy: Policy) -> Action:
+    fleet = facts.fleet
+    if facts.promoted == fleet.candidate:
+        return RollStoreBack(fleet.incumbent, fleet.candidate)
+    return EndReturn()
+
+
+def _minutes(span: timedelta) -> str:
+    return f"{span.total_seconds() / 60:.0f} min"
