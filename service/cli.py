@@ -157,6 +157,8 @@ vehicle-damage worker --drain
     settings = load_settings()
     settings.require_worker()
     configure_logs(level=settings.log_level, form=settings.log_format)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))  # nothing is received yet; as process 1 it would be ignored
     connections = settings.fetch_threads + settings.store_threads + 4
     sqs, s3 = build_client("sqs", connections=connections), build_client("s3", connections=connections)
     Queue(sqs, settings.queue_url).check()

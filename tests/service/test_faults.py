@@ -116,3 +116,24 @@ def test_an_outage_of_the_queue_is_survived(world: World, started):
     keys = world.ask_for_rendered(3)
     wait_until(lambda: len(world.results()) == 3, "work goes on after the outage", 60)
     assert Counter(r.photo.key for r in world.results()) == Counter(keys)
+
+
+def test_a_worker_that_is_told_to_end_while_it_loads_its_models_ends_at_once(world: World, started):
+    store = world.folder / "models"
+    store.mkdir()
+    os.mkfifo(store / "promoted.json")  # whoever reads it waits
+    process = started(model_store=str(store))
+    held: list[int] = []
+
+    def is_loading() -> bool:
+        try:
+            held.append(os.open(store / "promoted.json", os.O_WRONLY | os.O_NONBLOCK))
+        except OSError:
+            return False
+        return True
+
+    wait_until(is_loading, "the worker reads its models")
+    process.process.terminate()
+    assert process.wait() == 0, process.log()
+    os.close(held[0])
+    assert process.events("started") == []
