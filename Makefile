@@ -3,7 +3,7 @@ PYTHON ?= python3
 SERVING := .venv-serving
 VENV := .venv
 
-.PHONY: demo install test lint clean
+.PHONY: demo install test lint generated clean
 
 $(SERVING)/installed: pyproject.toml
 	$(PYTHON) -m venv $(SERVING)
@@ -29,6 +29,13 @@ lint: $(VENV)/installed
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/lint-imports
+
+# What the chart and the README hold of the code.
+generated: $(VENV)/installed
+	$(VENV)/bin/vehicle-damage reference rules > charts/vehicle-damage/files/rules.yaml
+	$(VENV)/bin/vehicle-damage reference rules-test > charts/vehicle-damage/files/rules_test.yaml
+	$(VENV)/bin/vehicle-damage reference dashboard > charts/vehicle-damage/files/dashboard.json
+	$(VENV)/bin/python tests/charts/settings_schema.py
 
 clean:
 	rm -rf $(SERVING) $(VENV) demo

@@ -83,5 +83,6 @@ def build_worker(settings: Settings, models: PipelineSource, ledger: Ledger, *, 
             retry_pause_s=settings.retry_pause_s,
             retry_pause_max_s=settings.retry_pause_max_s,
             shutdown_grace_s=settings.shutdown_grace_s,
+            drift_window_photos=settings.drift_window_photos,
         ),
     )

@@ -24,7 +24,7 @@ from service.commands.enqueue import enqueue_photos
 from service.commands.inspection import inspect_files, list_photos
 from service.commands.jobs import jobs_app
 from service.commands.ledger import migrate_ledger
-from service.commands.reference import describe_metrics, describe_settings
+from service.commands.reference import REFERENCES
 from service.commands.rollout import register as register_rollout
 from service.errors import DamageServiceError, SetupError
 from service.ledger import open_ledger
@@ -32,7 +32,6 @@ from service.logs import configure_logs
 from service.pipeline import Pipeline
 from service.probes import ProbeServer
 from service.queue_watch import QueueWatch
-from service.request import InspectionRequest
 from service.result import InspectionResult
 from service.review.overlay import draw_overlay, write_png
 from service.review.page import count_regions
@@ -277,17 +276,19 @@ def review(
 
 @app.command()
 def reference(
-    what: Annotated[Literal["settings", "metrics", "request", "result"], typer.Argument(help="What to describe.")],
+    what: Annotated[
+        Literal["settings", "metrics", "request", "result", "rules", "rules-test", "dashboard"],
+        typer.Argument(help="What to describe."),
+    ],
 ) -> None:
-    """Print a reference from the code: settings or metrics as a table, request or result as JSON Schema.
+    """Print a reference from the code.
+
+    Settings or metrics as a table, request or result as JSON Schema, Prometheus' rules and their tests, Grafana's
+    dashboard.
 
     Example: vehicle-damage reference settings
     """
-    if what in ("settings", "metrics"):
-        typer.echo(describe_settings() if what == "settings" else describe_metrics())
-        return
-    model = InspectionRequest if what == "request" else InspectionResult
-    typer.echo(json.dumps(model.model_json_schema(), indent=2))
+    typer.echo(REFERENCES[what]().rstrip("\n"))
 
 
 def _open_queue(queue_url: str) -> Queue:

@@ -147,3 +147,8 @@ MODEL_SWAPS = Counter(
     ["outcome"],
     registry=REGISTRY,
 )
+
+for _outcome in ("swapped", "refused"):
+    MODEL_SWAPS.labels(_outcome)  # counted from 0: Prometheus does not see a first increment from nothing
+for _outcome in ("deleted", "released", "lost"):
+    MESSAGES.labels(_outcome)

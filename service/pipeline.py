@@ -19,6 +19,7 @@ from models.predictors import DEFAULT_RUNTIME, RuntimeOptions, load_finder, load
 from models.sr_rcnn.predictor import Finder
 from models.store import ModelSet
 from models.structures import DAMAGE_CLASSES, Region
+from service.drift import DriftMonitor
 from service.errors import PhotoUnreadable, RuntimeExhausted
 from service.finding import Finding
 from service.stages import STAGES
@@ -112,6 +113,8 @@ class Pipeline:
         identity = json.dumps({"models": models.digest, **arithmetic, **asdict(options)}, sort_keys=True)
         self.digest: Final = hashlib.sha256(identity.encode()).hexdigest()[:16]
         self.stored_set: Final = models.digest
+        DriftMonitor(gate.card.reference)  # a reference that is none refuses the set
+        self.reference: Final = gate.card.reference
         self.versions: Final = {name: version.card.version for name, version in models.versions.items()}
 
     def decode(self, body: bytes) -> Decoded:

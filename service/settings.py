@@ -84,6 +84,9 @@ class Settings(BaseSettings):
     max_photo_px2: int = Field(50_000_000, ge=1, description="Photos of more pixels are rejected before decoding.")
     min_photo_side_px: int = Field(32, ge=1, description="Photos with a shorter side are rejected.")
 
+    drift_window_photos: int = Field(
+        500, ge=10, le=100_000, description="Drift compares so many of the last photos with the gate's reference."
+    )
     crop_margin_ratio: float = Field(0.05, ge=0, le=1, description="Added on each side of the car's box.")
     gate_score_threshold: float | None = Field(
         None, ge=0, le=1, description="Photos below it are let go as undamaged; unset: the gate's model card says."

@@ -24,7 +24,7 @@ from service.errors import BadRequest, DeadlinePassed, PermanentError, QueueUnav
 from service.in_flight import Delivery, InFlight
 from service.ledger import Ledger
 from service.model_source import PipelineSource
-from service.observation import observe_finding
+from service.observation import DriftWatch, observe_finding
 from service.photo import PhotoBytes, PhotoLimits, PhotoStorage, check_photo
 from service.pipeline import Decoded
 from service.renewal import Renewal
@@ -53,6 +53,7 @@ class WorkerOptions:
     retry_pause_s: int = 5
     retry_pause_max_s: int = 900
     shutdown_grace_s: float = 20
+    drift_window_photos: int = 500
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ class Worker:
         self._photos = photos
         self._limits = limits
         self._models = models
+        self._drift = DriftWatch(options.drift_window_photos)
         self._results = results
         self._options = options
         self._in_flight = InFlight(options.max_in_flight_messages)
@@ -324,6 +326,7 @@ class Worker:
         ended = []
         for single, finding in zip(batch, findings, strict=True):
             observe_finding(finding, pipeline.digest)
+            self._drift.observe(finding, pipeline)
             result = build_result(
                 single.task.request,
                 finding,

@@ -18,6 +18,7 @@ from models.evaluation.boxes import iou_of_largest
 from models.evaluation.end_to_end import MAX_FALSE_REGIONS
 from models.evaluation.judgement import PhotoJudgement, judge_photo
 from models.evaluation.path import PathOptions, Predictors, predict_photos
+from models.evaluation.reference import build_reference
 from models.evaluation.report import (
     Progress,
     evaluate_judged,
@@ -270,6 +271,7 @@ def calibrate_versions(
         }
         suffix = "val" if part == "all" else "val_other_half"
         cards = {network: _with_measures(card, report[part], suffix) for network, card in cards.items()}
+    cards["gate"] = _with_reference(cards["gate"], everything.judgements)
     return cards, report
 
 
@@ -279,6 +281,17 @@ def _with_cards(versions: Mapping[str, ModelVersion], cards: Mapping[str, ModelC
 
 def _with_thresholds(card: ModelCard, thresholds: Mapping[str, float]) -> ModelCard:
     return card.model_copy(update={"thresholds": {**card.thresholds, **thresholds}})
+
+
+def _with_reference(card: ModelCard, judgements: Sequence[PhotoJudgement]) -> ModelCard:
+    """Put into a gate's card what the real photos look like, if there are damaged and undamaged ones."""
+    own = [judged for judged in judgements if not judged.photo.is_rendered]
+    is_damaged = np.array([judged.photo.damage_level == 1 for judged in own], bool)
+    if is_damaged.all() or not is_damaged.any():
+        return card
+    scores = np.array([judged.gate_score for judged in own], np.float64)
+    brightness = np.array([judged.luminance / 255 for judged in own], np.float64)
+    return card.model_copy(update={"reference": build_reference(scores, brightness, is_damaged)})
 
 
 def _with_measures(card: ModelCard, report: Mapping[str, Mapping[str, Any]], suffix: str) -> ModelCard:

@@ -28,28 +28,31 @@ def compare_found(
         thresholds: the card's; None: every detection counts.
 
     Returns:
-        Over pairs of one class and an IoU of 0.9 or more, of detections that count in either answer:
-        score_max_difference, score_mean_difference, box_max_difference_px (input pixels), mask_max_difference. And
-        decision_agreement, 1 = the same: twice the pairs that count in both, over all that count in either.
+        paired_share: detections, of any score, that the other answer has too: of the same class, with an IoU of 0.9 or
+        more. Over these pairs score_max_difference, score_mean_difference, box_max_difference_px (input pixels),
+        mask_max_difference; nothing where nothing is paired. decision_agreement, 1 = the same: twice the pairs that
+        count in both, over all that count in either; left out where none does.
     """
     limits = np.array([0.0, *((thresholds or {}).get(f"{name}_score_threshold", 0.0) for name in class_names)])
     pairs: list[tuple[np.ndarray, np.ndarray]] = []
-    shown = same = 0
+    shown = same = found = 0
     for own, other in zip(original, exported, strict=True):
         own_shown, other_shown = _counts(own, limits), _counts(other, limits)
         shown += int(own_shown.sum() + other_shown.sum())
+        found += int((own[:, 4] > 0).sum() + (other[:, 4] > 0).sum())
         for i, j in _pair(own, other):
-            if own_shown[i] or other_shown[j]:
-                pairs.append((own[i], other[j]))
+            pairs.append((own[i], other[j]))
             same += int(own_shown[i] and other_shown[j])
-    differences = np.abs(np.stack([a - b for a, b in pairs])) if pairs else np.zeros((1, original.shape[2]))
-    return {
-        "score_max_difference": float(differences[:, 4].max()),
-        "score_mean_difference": float(differences[:, 4].mean()),
-        "box_max_difference_px": float(differences[:, :4].max()),
-        "mask_max_difference": float(differences[:, FIELDS:].max()),
-        "decision_agreement": 2 * same / shown if shown else 1.0,
-    }
+    measures = {"paired_share": 2 * len(pairs) / found if found else 1.0}
+    if pairs:
+        differences = np.abs(np.stack([a - b for a, b in pairs]))
+        measures |= {
+            "score_max_difference": float(differences[:, 4].max()),
+            "score_mean_difference": float(differences[:, 4].mean()),
+            "box_max_difference_px": float(differences[:, :4].max()),
+            "mask_max_difference": float(differences[:, FIELDS:].max()),
+        }
+    return {**measures, "decision_agreement": 2 * same / shown} if shown else measures
 
 
 def _counts(rows: np.ndarray, limits: np.ndarray) -> np.ndarray:

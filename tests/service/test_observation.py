@@ -1,7 +1,10 @@
 """Every finding is counted under the set that found it."""
 
+from types import SimpleNamespace
+
 from service.finding import Finding
-from service.observation import observe_finding
+from service.metrics import REGISTRY
+from service.observation import DriftWatch, observe_finding
 from tests.service.world import sample
 
 
@@ -49,3 +52,36 @@ def test_only_photos_without_a_car_count_as_such():
     observe_finding(finding(), "observed")
     observe_finding(finding(car_found=False), "observed")
     assert sample("vehicle_damage_cars_not_found_total") == before + 1
+
+
+EVEN = {"edges": [0.5], "shares": [0.5, 0.5], "photos": 1000}
+REFERENCE = {"gate_score": EVEN, "brightness": EVEN}
+
+
+def pipeline(digest: str, reference: object) -> SimpleNamespace:
+    return SimpleNamespace(digest=digest, reference=reference)
+
+
+def drift(of: str) -> float | None:
+    return REGISTRY.get_sample_value("vehicle_damage_drift_psi_ratio", {"of": of})
+
+
+def test_drift_is_told_once_the_window_is_full_and_each_of_its_own():
+    watch, serving = DriftWatch(20), pipeline("one", REFERENCE)
+    for number in range(20):
+        assert drift("gate_score") is None
+        watch.observe(finding(gate_score=number % 2, brightness=0.9), serving)
+    assert drift("gate_score") < 0.01
+    assert drift("brightness") > 0.25
+
+
+def test_another_model_set_begins_anew_and_one_without_reference_tells_nothing():
+    watch = DriftWatch(10)
+    for _ in range(10):
+        watch.observe(finding(), pipeline("one", REFERENCE))
+    assert drift("gate_score") is not None
+    watch.observe(finding(), pipeline("two", REFERENCE))
+    assert drift("gate_score") is None
+    for _ in range(30):
+        watch.observe(finding(), pipeline("three", {}))
+    assert drift("gate_score") is None

@@ -23,6 +23,7 @@ def compare(original, exported, thresholds=THRESHOLDS):
 def test_another_order_is_no_difference():
     found = compare(rows((BOX, 0.9, 1, 0.8), (OTHER, 0.6, 2, 0.4)), rows((OTHER, 0.6, 2, 0.4), (BOX, 0.9, 1, 0.8)))
     assert found == {
+        "paired_share": 1.0,
         "score_max_difference": 0.0,
         "score_mean_difference": 0.0,
         "box_max_difference_px": 0.0,
@@ -54,11 +55,17 @@ def test_a_detection_without_its_like_costs_agreement(other):
     found = compare(rows((BOX, 0.9, 1, 0.8), (OTHER, 0.6, 2, 0.4)), rows((BOX, 0.9, 1, 0.8), other))
     shown = 3 if other[1] < 0.3 else 4
     assert found["decision_agreement"] == pytest.approx(2 / shown)
+    assert found["paired_share"] == (1 if shown == 3 else 0.5)
 
 
-def test_what_counts_in_neither_answer_does_not_count():
+def test_detections_under_the_thresholds_differ_too_but_decide_nothing():
     found = compare(rows((BOX, 0.4, 1, 0.8)), rows((BOX, 0.1, 1, 0.2)))
-    assert found["decision_agreement"] == 1
-    assert found["score_max_difference"] == 0
+    assert found["score_max_difference"] == pytest.approx(0.3)
+    assert "decision_agreement" not in found
     everything = compare(rows((BOX, 0.4, 1, 0.8)), rows((BOX, 0.1, 1, 0.2)), thresholds=None)
-    assert everything["score_max_difference"] == pytest.approx(0.3)
+    assert everything["decision_agreement"] == 1
+
+
+def test_where_nothing_is_paired_no_difference_is_told():
+    assert compare(rows((BOX, 0.4, 1, 0.8)), rows((OTHER, 0.4, 1, 0.8))) == {"paired_share": 0.0}
+    assert compare(rows(), rows()) == {"paired_share": 1.0}

@@ -1,10 +1,12 @@
-"""The README's tables say what the code has."""
+"""References say what the code has."""
 
+import json
 import os
 
 import pytest
+import yaml
 
-from service.commands.reference import describe_metrics, describe_settings
+from service.commands.reference import REFERENCES, describe_metrics, describe_settings
 from service.metrics import REGISTRY
 from service.settings import ENV_PREFIX, Settings, load_settings
 
@@ -44,3 +46,15 @@ def test_every_metric_has_one_row_with_the_name_that_prometheus_shows():
 
 def test_an_info_metric_is_shown_under_the_name_that_it_is_queried_by():
     assert "`vehicle_damage_model_set_info`" in describe_metrics()
+
+
+@pytest.mark.parametrize("name", ["request", "result", "dashboard"])
+def test_schemas_and_the_dashboard_are_json_objects(name: str):
+    assert json.loads(REFERENCES[name]()).keys() & {"properties", "panels"}
+
+
+@pytest.mark.parametrize(("name", "key"), [("rules", "groups"), ("rules-test", "tests")])
+def test_rules_and_their_tests_are_yaml_that_says_where_it_comes_from(name: str, key: str):
+    text = REFERENCES[name]()
+    assert text.startswith(f"# Generated: vehicle-damage reference {name}.\n")
+    assert yaml.safe_load(text)[key]

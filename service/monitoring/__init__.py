@@ -1,0 +1,1 @@
+"""What Prometheus records and pages on, and what Grafana shows: one source, made from service.metrics."""
