@@ -126,19 +126,47 @@ def export(
     about: Annotated[
         Path | None, typer.Option(help="JSON for the card: sources (into dataset), limits, commit; each may miss.")
     ] = None,
+    network: Annotated[
+        str | None, typer.Option(help="finder: RUN is one detector's folder of `train sr-rcnn`; else RUN says it.")
+    ] = None,
+    data: Annotated[
+        list[Path] | None, typer.Option(help="Finder: annotated folders whose val photos choose its thresholds.")
+    ] = None,
+    mode: Annotated[
+        str | None, typer.Option(help="Finder: super-resolves always, never, small or gated; as it was trained.")
+    ] = None,
+    small_px: Annotated[
+        float, typer.Option(help="Finder: root of a box's area below which a damage is small; crop pixels.")
+    ] = 32.0,
 ) -> None:
     """Export a run to OpenVINO or safetensors and add it to a store as a candidate.
 
     Example: vehicle-damage models export runs/gate --store runs/store --version 0002 --weights-format openvino-fp16
+
+    Example: vehicle-damage models export runs/sr_rcnn/sr-rcnn-seed1 --network finder --data runs/data --store store
     """
     with reasons_told():
         from models import export as exporting  # noqa: PLC0415
         from models.training.options import choose_network_options, load_options  # noqa: PLC0415
 
-        options = load_options(run_dir)
         told = json.loads(about.read_text()) if about else {}
         if unknown := set(told) - {"sources", "limits", "commit"}:
             raise ValueError(f"about: expected sources, limits, commit, found {', '.join(sorted(unknown))}")
+        if network == "finder":
+            finder_options = exporting.FinderOptions(
+                data=tuple(data or ()),
+                mode=mode,
+                small_px=small_px,
+                input_hw=(input_px, input_px) if input_px is not None else None,
+                weights_format="+".join(weights_format or ["openvino-fp16"]),
+                **told,
+            )
+            card = exporting.export_finder(_open_for_writing(store), run_dir, version, finder_options)
+            typer.echo(f"candidate {card.network}/{card.version} ({card.weights_format}): {store}")
+            return
+        options = load_options(run_dir)
+        if network not in (None, options.network):
+            raise ValueError(f"network: {run_dir} trained {options.network}, found {network!r}")
         spec = exporting.SPECS[options.network]
         formats = exporting.split_formats("+".join(weights_format or [spec.weights_format]))
         if input_px is not None and input_px % 32:

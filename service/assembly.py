@@ -30,6 +30,7 @@ def load_models(settings: Settings) -> ModelSource:
         gate_score_threshold=settings.gate_score_threshold,
         min_region_area_px2=settings.min_region_area_px2,
         policies=(settings.scratch_policy, settings.dent_policy, settings.spacing_policy),
+        finder=settings.finder,
     )
     try:
         runtime = RuntimeOptions(

@@ -96,6 +96,11 @@ class Settings(BaseSettings):
     dent_policy: PolicyName = Field("threshold", description="Mask policy of dents.")
     spacing_policy: PolicyName = Field("crf", description="Mask policy of spacings.")
 
+    finder: Literal["off", "beside", "instead"] = Field(
+        "off",
+        description="The promoted set's finder of small damages: beside the segmenter, instead of it, or not at all.",
+    )
+
     http_host: str = Field("127.0.0.1", description="Address of /metrics, /healthz and /readyz; 0.0.0.0 in a pod.")
     http_port: int = Field(9090, ge=0, le=65_535, description="Port of the same; 0 takes any free one.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
