@@ -158,7 +158,7 @@ def export(
                 mode=mode,
                 small_px=small_px,
                 input_hw=(input_px, input_px) if input_px is not None else None,
-                weights_format="+".join(weights_format or ["openvino-fp16"]),
+                weights_format="+".join(weights_format or ["openvino-f32"]),
                 **told,
             )
             card = exporting.export_finder(_open_for_writing(store), run_dir, version, finder_options)

@@ -59,7 +59,7 @@ class FinderOptions:
     small_px: float = SMALL_PX
     max_found: int = MAX_FOUND
     input_hw: tuple[int, int] | None = None
-    weights_format: str = "openvino-fp16"
+    weights_format: str = "openvino-f32"
     sources: Sequence[Any] = ()
     limits: Sequence[str] = ()
     commit: str = ""

@@ -105,6 +105,15 @@ def test_both_runtimes_paint_the_same_damages(made):
         assert np.abs(own - other).mean() < 1e-3
 
 
+def test_openvino_finds_in_f32_whatever_the_other_networks_run_in(made):
+    _, data, version = made
+    crops = load_images(data)
+    found = [load_finder(version, RuntimeOptions(precision=precision)).detect(crops) for precision in ("f32", "bf16")]
+    assert sum(len(own.scores) for own in found[0]) > 20
+    for own, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(own.boxes_xyxy_crop, other.boxes_xyxy_crop)
+
+
 def test_the_card_says_what_serves_and_how_it_was_chosen(made):
     card = made[2].card
     assert card.input_hw == SIZE_HW

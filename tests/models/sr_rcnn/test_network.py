@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch", reason="networks need vehicle-damage[train]
 from torchvision.models.detection.image_list import ImageList  # noqa: E402
 from torchvision.ops.poolers import LevelMapper  # noqa: E402
 
-from models.sr_rcnn.network import FinderForExport, build_finder  # noqa: E402
+from models.sr_rcnn.network import FinderForExport, build_finder, propose  # noqa: E402
 from models.sr_rcnn.options import SuperResolutionOptions  # noqa: E402
 from tests.models.sr_rcnn.tiny_detector import TINY  # noqa: E402
 
@@ -95,6 +95,16 @@ def test_where_less_is_found_the_other_rows_have_score_0():
     (found,) = find_as_torchvision(network, x)
     assert 0 < len(found["scores"]) < SPREAD.max_detections
     assert_same(rows, found)
+
+
+def test_places_without_a_proposal_detect_nothing():
+    network, x = build(max_detections=400), draw(1)
+    network.rpn.nms_thresh = 0.01
+    with torch.inference_mode():
+        _, is_proposed = propose(network.rpn, x, network.backbone(x))
+        rows = FinderForExport(network)(x)[0]
+    assert 0 < int(is_proposed.sum()) < is_proposed.shape[1]
+    assert_same(rows, find_as_torchvision(network, x)[0])
 
 
 def test_an_image_is_found_the_same_alone_and_among_others():
