@@ -3,7 +3,7 @@ PYTHON ?= python3
 SERVING := .venv-serving
 VENV := .venv
 
-.PHONY: demo install test lint generated clean
+.PHONY: demo install test lint generated image image-test locks clean
 
 $(SERVING)/installed: pyproject.toml
 	$(PYTHON) -m venv $(SERVING)
@@ -36,6 +36,32 @@ generated: $(VENV)/installed
 	$(VENV)/bin/vehicle-damage reference rules-test > charts/vehicle-damage/files/rules_test.yaml
 	$(VENV)/bin/vehicle-damage reference dashboard > charts/vehicle-damage/files/dashboard.json
 	$(VENV)/bin/python tests/charts/settings_schema.py
+
+TARGET ?= worker-cpu
+BUILDER ?= docker
+image:
+	$(BUILDER) build --target $(TARGET) -t vehicle-damage/$(TARGET) --label org.opencontainers.image.revision=$$(git rev-parse HEAD) .
+
+image-test: $(VENV)/installed
+	YOLO_AUTOINSTALL=false $(VENV)/bin/python -m pytest -m container tests/image
+
+# Kept versions stay unless UPGRADE=--upgrade.
+UPGRADE ?=
+LOCK = $(VENV)/bin/uv pip compile -q $(UPGRADE) --generate-hashes --python-version 3.11 \
+	--python-platform x86_64-manylinux_2_28 --custom-compile-command "make locks" --no-emit-index-url
+
+locks: $(VENV)/installed
+	$(LOCK) --override requirements/headless.override --extra postgres --extra cluster --extra train \
+		-o requirements/trainer.txt pyproject.toml requirements/headless.in
+	$(LOCK) --override requirements/headless.override --extra postgres --extra cluster \
+		-c requirements/trainer.txt -o requirements/worker-cpu.txt pyproject.toml requirements/headless.in
+	$(LOCK) --override requirements/headless.override --override requirements/without-triton.override \
+		--extra postgres -c requirements/trainer.txt -o requirements/worker-gpu.txt pyproject.toml \
+		requirements/headless.in requirements/torch-runtime.in
+	$(LOCK) --override requirements/headless.override --override requirements/without-openvino.override \
+		--extra postgres --extra review -c requirements/trainer.txt -o requirements/review.txt pyproject.toml \
+		requirements/headless.in
+	$(LOCK) -o requirements/build.txt requirements/build.in
 
 clean:
 	rm -rf $(SERVING) $(VENV) demo

@@ -8,7 +8,6 @@ from models.gate.predictor import Gate
 from models.localizer.predictor import Localizer
 from models.object_store import StoreError
 from models.runtime import Runtime
-from models.runtime.openvino_runtime import OpenVinoRuntime
 from models.segmenter.predictor import Segmenter
 from models.sr_rcnn.predictor import Finder
 from models.store import ModelVersion
@@ -67,6 +66,8 @@ def load_runtime(version: ModelVersion, options: RuntimeOptions = DEFAULT_RUNTIM
         raise StoreError(f"{version.card.network}/{version.card.version}: no file {', '.join(missing)}")
     if options.runtime == "torch":
         return _load_torch(version, options)
+    from models.runtime.openvino_runtime import OpenVinoRuntime  # noqa: PLC0415 - the pages' image has no openvino
+
     return OpenVinoRuntime(
         version.files[XML_NAME], version.files[BIN_NAME], precision=options.precision, threads=options.threads
     )

@@ -110,6 +110,7 @@ class SwappedInMidBatch:
 
     digest = property(lambda self: self._before.digest)
     decode = property(lambda self: self._before.decode)
+    reference = property(lambda self: self._before.reference)
 
     def inspect(self, batch: Sequence[Decoded]) -> list[Finding]:
         self._is_swapped = True

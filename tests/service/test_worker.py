@@ -122,7 +122,7 @@ class PoisonedPipeline:
 
     def __init__(self, real: Pipeline, poison_hw: tuple[int, int]) -> None:
         self._real, self._poison_hw = real, poison_hw
-        self.digest, self.decode = real.digest, real.decode
+        self.digest, self.decode, self.reference = real.digest, real.decode, real.reference
 
     def inspect(self, batch):
         if any(decoded.image.shape[:2] == self._poison_hw for decoded in batch):
@@ -156,7 +156,7 @@ class CountingPipeline:
 
     def __init__(self, real: Pipeline) -> None:
         self._real, self.batches = real, []
-        self.digest, self.decode = real.digest, real.decode
+        self.digest, self.decode, self.reference = real.digest, real.decode, real.reference
 
     def inspect(self, batch):
         self.batches.append(len(batch))
@@ -182,7 +182,7 @@ class SlowPipeline:
 
     def __init__(self, real: Pipeline) -> None:
         self._real, self.may_go, self.is_held = real, threading.Event(), threading.Event()
-        self.digest, self.decode = real.digest, real.decode
+        self.digest, self.decode, self.reference = real.digest, real.decode, real.reference
 
     def inspect(self, batch):
         self.is_held.set()
