@@ -23,8 +23,6 @@ app.add_typer(data_app, name="data")
 app.add_typer(augment_app, name="augment")
 app.add_typer(train_app, name="train")
 
-PARITY_PHOTOS = 8
-
 DataOption = Annotated[
     list[Path], typer.Option("--data", help="Folder with images/ and annotations.json; may be given again.")
 ]
@@ -182,7 +180,7 @@ def export(
             options.network,
             version,
             wrapped,
-            parity_images=exporting.view_photos(options.network, photos, PARITY_PHOTOS),
+            parity_images=exporting.view_photos(options.network, photos, exporting.PARITY_PHOTOS),
             calibration_images=calibration_images,
             input_hw=(input_px, input_px) if input_px is not None else spec.input_hw,
             weights_format="+".join(formats),

@@ -2,12 +2,10 @@
 
 from typing import Any
 
-from models.object_store import OPENERS, StoreError, open_store
 from models.predictors import RuntimeOptions
-from models.store import ModelStore
 from service.errors import SetupError
 from service.ledger import Ledger
-from service.model_bucket import SCHEME, open_model_bucket
+from service.model_bucket import open_models
 from service.model_source import ModelSource, PipelineSource
 from service.photo import PhotoLimits, PhotoStorage
 from service.pipeline import Pipeline, PipelineOptions
@@ -15,8 +13,6 @@ from service.result import ResultStore
 from service.settings import Settings
 from service.sqs import Queue
 from service.worker import Worker, WorkerOptions
-
-OPENERS.setdefault(SCHEME, open_model_bucket)
 
 
 def load_models(settings: Settings) -> ModelSource:
@@ -39,9 +35,9 @@ def load_models(settings: Settings) -> ModelSource:
             threads=settings.runtime_threads,
             device=settings.device,
         )
-        store = ModelStore(open_store(settings.model_store))
-    except (StoreError, ValueError) as error:
+    except ValueError as error:
         raise SetupError(f"models: {error}") from error
+    store = open_models(settings.model_store)
     return ModelSource(store, lambda models: Pipeline(models, options, runtime), pinned=settings.model_set)
 
 

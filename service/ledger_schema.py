@@ -126,7 +126,7 @@ def is_current(engine: Engine) -> bool:
             version, tables = _read_version(connection, engine)
     except SQLAlchemyError as error:
         raise SetupError(complaint(engine, error)) from error
-    return version == SCHEMA_VERSION and _METADATA.tables.keys() <= tables
+    return _is_whole(version, tables)
 
 
 def migrate(engine: Engine, *, is_filling: bool = True) -> Migration:
@@ -145,8 +145,7 @@ def migrate(engine: Engine, *, is_filling: bool = True) -> Migration:
         with engine.begin() as connection:
             _lock(connection, engine)
             version, tables = _read_version(connection, engine)
-            is_whole = version == SCHEMA_VERSION and _METADATA.tables.keys() <= tables
-            made = [] if is_whole else _create_missing(connection, tables)
+            made = [] if _is_whole(version, tables) else _create_missing(connection, tables)
             filled = _fill_labels(connection) if is_filling else 0
     except SQLAlchemyError as error:
         raise SetupError(complaint(engine, error)) from error
@@ -168,6 +167,10 @@ def _read_version(connection: Connection, engine: Engine) -> tuple[int, set[str]
             f"{row['known_from']}, this one knows {SCHEMA_VERSION}: run a newer release"
         )
     return min(row["version"], SCHEMA_VERSION), tables
+
+
+def _is_whole(version: int, tables: set[str]) -> bool:
+    return version == SCHEMA_VERSION and _METADATA.tables.keys() <= tables
 
 
 def _lock(connection: Connection, engine: Engine) -> None:

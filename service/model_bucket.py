@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from models.object_store import ConflictError, MissingObjectError, StoreError
+from models.object_store import OPENERS, ConflictError, MissingObjectError, StoreError, open_store
+from models.store import ModelStore
 from service.aws import build_client
 from service.errors import SetupError
 
@@ -100,3 +101,21 @@ def open_model_bucket(url: str) -> S3Store:
     except SetupError as error:
         raise StoreError(f"model store {url}: {error}") from error
     return S3Store(client, bucket=bucket, prefix=prefix.rstrip("/") + "/" if prefix.strip("/") else "")
+
+
+def open_models(location: str) -> ModelStore:
+    """Open a model store; nothing is read yet.
+
+    Args:
+        location: a folder, or s3://bucket/prefix.
+
+    Raises:
+        SetupError: no such folder, no such URL, or AWS' variables are not set.
+    """
+    try:
+        return ModelStore(open_store(location))
+    except StoreError as error:
+        raise SetupError(f"models: {error}") from error
+
+
+OPENERS.setdefault(SCHEME, open_model_bucket)  # for the offline commands, which know folders alone

@@ -12,11 +12,19 @@ from models.export.finder import FinderOptions, export_finder
 from models.export.formats import FORMATS, convert_network, convert_to_ir, split_formats, store_ir
 from models.export.parity import compare_answers, measure_parity
 from models.export.specs import SPECS, NetworkSpec, build_card, describe_architecture
-from models.export.version import describe_dataset, export_version, load_run, prepare_inputs, view_photos
+from models.export.version import (
+    PARITY_PHOTOS,
+    describe_dataset,
+    export_version,
+    load_run,
+    prepare_inputs,
+    view_photos,
+)
 from models.networks import build_for_export
 
 __all__ = [
     "FORMATS",
+    "PARITY_PHOTOS",
     "SPECS",
     "FinderOptions",
     "NetworkSpec",

@@ -17,17 +17,16 @@ from models.evaluation.detection.matching import AnnotatedBoxes, PredictedBoxes,
 from models.evaluation.detection.operating_points import find_highest_f1
 from models.export.formats import QUANTIZED, save_weights, split_formats
 from models.export.specs import NetworkSpec, build_card
-from models.export.version import MARGIN_RATIO, export_version, view_photos
+from models.export.version import MARGIN_RATIO, PARITY_PHOTOS, export_version, view_photos
 from models.networks import build_for_export
 from models.runtime.torch_runtime import TorchRuntime
-from models.sr_rcnn.options import Mode
+from models.sr_rcnn.options import SR_RCNN, Mode
 from models.sr_rcnn.predictor import Finder
 from models.store import ModelCard, ModelStore
 from models.structures import DAMAGE_CLASSES, CropWindow, rasterise_polygons
 from models.training.options import CHECKPOINT_NAME
 from models.training.sr_rcnn.batches import boxes_around
 from models.training.sr_rcnn.measuring import VARIANTS
-from models.training.sr_rcnn.options import SR_RCNN
 from models.training.sr_rcnn.run import REPORT_NAME
 from models.training.sr_rcnn.state import load_state_content
 from models.training.sr_rcnn.trained import load_detector
@@ -36,7 +35,6 @@ IOU_THRESHOLD: Final = 0.5
 SMALL_PX: Final = 32.0
 """Source: Lin et al. 2014: an object of an area under 32² pixels is small."""
 MAX_FOUND: Final = 50
-PARITY_PHOTOS: Final = 8
 STRIDE_PX: Final = 32
 
 

@@ -24,6 +24,7 @@ from models.structures import CropWindow, Letterbox, normalise_batch
 from models.training.loop import load_averaged
 from models.training.options import TrainingOptions, choose_network_options, load_options
 
+PARITY_PHOTOS: Final = 8
 MARGIN_RATIO: Final = 0.05
 
 

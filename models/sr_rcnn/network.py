@@ -18,11 +18,10 @@ from torchvision.ops.poolers import LevelMapper
 
 from models.sr_rcnn.build import build_mask_rcnn, build_sr_rcnn
 from models.sr_rcnn.detector import SrRcnn
-from models.sr_rcnn.options import DetectorOptions, SuperResolutionOptions
+from models.sr_rcnn.options import MASK_RCNN, SR_RCNN, DetectorOptions, SuperResolutionOptions
 from models.sr_rcnn.roi_pool import SuperResolvingRoiPool
 from models.sr_rcnn.size_gate import gate_small, mix_features
 
-SR_RCNN, MASK_RCNN = "sr-rcnn", "mask-rcnn"
 STRIDES: Final = (4, 8, 16, 32)
 """Image pixels a cell, of the pyramid levels that RoIs are pooled from."""
 FINEST_LEVEL, COARSEST_LEVEL = 2, 5

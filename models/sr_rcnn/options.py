@@ -6,6 +6,8 @@ from typing import Final, Literal, get_args
 Mode = Literal["always", "never", "small", "gated"]
 LrLevel = Literal["native", "same"]
 Norm = Literal["batch", "frozen", "group"]
+MASK_RCNN: Final = "mask-rcnn"
+SR_RCNN: Final = "sr-rcnn"
 RESNETS: Final = ("resnet18", "resnet34", "resnet50", "resnet101")
 LITE0: Final = "efficientnet-lite0"
 BACKBONES: Final = (*RESNETS, LITE0)

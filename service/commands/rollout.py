@@ -12,9 +12,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from models.object_store import StoreError, open_store
-from models.store import ModelStore
 from service.errors import SetupError, TransientError
+from service.model_bucket import open_models
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600}
 
@@ -106,7 +105,7 @@ def rollout(
     )
     match = f'namespace="{namespace}"' if prometheus_match is None else prometheus_match
     measuring = metering.Prometheus(prometheus, match=match)
-    refresher = refresh.Refresher(cluster, deployment, _open_models(models), measuring, plan)
+    refresher = refresh.Refresher(cluster, deployment, open_models(models), measuring, plan)
     if once or dry_run:
         step = refresher.look()
         _tell(step, dry_run)
@@ -137,7 +136,7 @@ def rollback(
         dry_run=dry_run,
     )
     unused = metering.Prometheus("http://127.0.0.1")  # going back asks nobody
-    _tell(refresh.Refresher(cluster, deployment, _open_models(models), unused, plan).undo(), dry_run)
+    _tell(refresh.Refresher(cluster, deployment, open_models(models), unused, plan).undo(), dry_run)
 
 
 def _watch(refresher: Any, pause_s: float, *, until_done: bool) -> None:
@@ -164,13 +163,6 @@ def _tell(step: Any, is_dry: bool) -> None:
     typer.echo(f"{'would be done: ' if is_dry and step.patch else ''}{step.told}")
     if is_dry and step.patch:
         typer.echo(json.dumps(step.patch, indent=2))
-
-
-def _open_models(location: str) -> ModelStore:
-    try:
-        return ModelStore(open_store(location))
-    except StoreError as error:
-        raise SetupError(f"models: {error}") from error
 
 
 def _load(name: str) -> Any:

@@ -19,20 +19,6 @@ from service.ledger import Failure, Ledger, open_ledger
 from tests.service.samples import NOON, rejection, result
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database of the test's own."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'ledger.sqlite3'}"
-    server_url = make_url(request.getfixturevalue("postgres_url"))
-    name = f"ledger_{uuid4().hex[:12]}"
-    engine = create_engine(server_url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    engine.dispose()
-    return server_url.set(database=name).render_as_string(hide_password=False)
-
-
 @pytest.fixture
 def ledger(url: str) -> Iterator[Ledger]:
     opened = open_ledger(url)

@@ -3,11 +3,9 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from sqlalchemy import create_engine, event, text
-from sqlalchemy.engine import make_url
 
 from service.errors import LedgerUnavailable, SetupError
 from service.ledger import Ledger, open_ledger
@@ -16,20 +14,6 @@ from service.ledger_pages import InspectionFilter, LedgerPages, Page, open_ledge
 from tests.service.samples import NOON, region, rejection, result
 
 DENT = region(class_name=2, label="dent")
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database of the test's own."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'ledger.sqlite3'}"
-    server_url = make_url(request.getfixturevalue("postgres_url"))
-    name = f"pages_{uuid4().hex[:12]}"
-    engine = create_engine(server_url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    engine.dispose()
-    return server_url.set(database=name).render_as_string(hide_password=False)
 
 
 @pytest.fixture

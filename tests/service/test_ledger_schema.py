@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -28,20 +27,6 @@ _VERSION_1 = (
     " PRIMARY KEY (message_id, receive_count))",
     "CREATE INDEX inspections_vehicle ON inspections (vehicle_id, taken_at)",
 )
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database of the test's own."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'ledger.sqlite3'}"
-    server_url = make_url(request.getfixturevalue("postgres_url"))
-    name = f"schema_{uuid4().hex[:12]}"
-    engine = create_engine(server_url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    engine.dispose()
-    return server_url.set(database=name).render_as_string(hide_password=False)
 
 
 @pytest.fixture

@@ -5,21 +5,20 @@ import sys
 import urllib.request
 from collections.abc import Callable
 
-import service.assembly  # noqa: F401 - teaches open_store what s3:// is
-from models.object_store import StoreError, open_store
-from models.store import ModelStore
+from models.object_store import StoreError
 from service.aws import build_client, check_bucket
 from service.errors import DamageServiceError, SetupError
 from service.ledger_engine import open_engine
 from service.ledger_schema import is_current
+from service.model_bucket import open_models
 from service.settings import Settings, load_settings
 from service.sqs import Queue
 
 
 def check_models(settings: Settings) -> None:
     """Every file of the set that serves is there and is what its card says."""
+    store = open_models(settings.model_store)
     try:
-        store = ModelStore(open_store(settings.model_store))
         if settings.model_set:
             store.load_set(settings.model_set)
         else:

@@ -5,7 +5,6 @@ Must not know: arms, measures.
 """
 
 import contextlib
-import hashlib
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,6 +26,7 @@ from models.training.options import CHECKPOINT_NAME
 from models.training.processes import Processes
 from models.training.sr_rcnn.loop import train_detector
 from models.training.sr_rcnn.photos import DetectionData
+from models.training.sr_rcnn.run import digest_weights
 from models.training.sr_rcnn.state import DetectorState, Recipe, build_state, load_state_content
 from models.training.sr_rcnn.trained import load_detector
 from models.training.stopping import StopRequest, watch_signals
@@ -66,7 +66,7 @@ class SrRcnnFamily:
             options,
             photos=len(photos.train),
             class_count=len(data.class_names),
-            weights_sha256=hashlib.sha256(options.weights.read_bytes()).hexdigest() if options.weights else "",
+            weights_sha256=digest_weights(options.weights),
             norm=None if start is None else start["options"]["detector"]["norm"],
         )
         recipe = Recipe(CFGS[options.cfg][0], options.seed, data.class_names, run.iterations, photos.digest, run)

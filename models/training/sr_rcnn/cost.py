@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from models.sr_rcnn.detector import SrRcnn
+from models.sr_rcnn.options import MASK_RCNN, SR_RCNN
 from models.training.sr_rcnn.inference import find_objects
 from models.training.sr_rcnn.measuring import VARIANTS
-from models.training.sr_rcnn.options import MASK_RCNN, SR_RCNN
 
 
 def time_variants(detectors: Mapping[str, nn.Module], images: Sequence[torch.Tensor]) -> dict[str, dict[str, float]]:

@@ -22,10 +22,10 @@ from models.evaluation.coco import (
     resample_measures,
 )
 from models.sr_rcnn.detector import SrRcnn
+from models.sr_rcnn.options import MASK_RCNN, SR_RCNN
 from models.training.errors import TrainingStopped
 from models.training.sr_rcnn.batches import build_sample
 from models.training.sr_rcnn.inference import FoundObjects, find_objects, find_objects_in_modes
-from models.training.sr_rcnn.options import MASK_RCNN, SR_RCNN
 from models.training.sr_rcnn.photos import DetectionPhoto
 from models.training.sr_rcnn.trained import load_detector
 from models.training.stopping import StopRequest

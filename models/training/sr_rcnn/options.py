@@ -4,12 +4,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
-from models.sr_rcnn.options import DetectorOptions, LossOptions, SuperResolutionOptions
+from models.sr_rcnn.options import MASK_RCNN, SR_RCNN, DetectorOptions, LossOptions, SuperResolutionOptions
 from models.structures import check_limits
 from models.training.options import DEVICES, PRECISIONS
 
-MASK_RCNN: Final = "mask-rcnn"
-SR_RCNN: Final = "sr-rcnn"
 DETECTORS: Final = (MASK_RCNN, SR_RCNN)
 THESIS_EPOCHS: Final = 26
 DROP_SHARES: Final = (16 / 26, 22 / 26)

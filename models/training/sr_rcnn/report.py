@@ -13,8 +13,8 @@ from scipy import stats
 from models.evaluation.bootstrap import INTERVAL_SHARE
 from models.evaluation.coco import IOU_TYPES, MEASURES
 from models.evaluation.proof.gain import PairedGain, own_seed_error, paired_gain
+from models.sr_rcnn.options import MASK_RCNN
 from models.training.sr_rcnn.measuring import Measures
-from models.training.sr_rcnn.options import MASK_RCNN
 
 PROTOCOL: Final = (
     "COCO's evaluation by pycocotools on the judged photos, 100 detections a photo and class; small < 32², "

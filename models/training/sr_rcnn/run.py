@@ -62,7 +62,7 @@ def compare_detectors(
     """
     data = load_detection_data(folders, class_names=class_names, share=options.share, gate_share=options.gate_share)
     detector = replace(options.detector, n_classes=len(data.class_names) + 1)
-    options = replace(options, detector=detector, encoder_weights_sha256=_digest_weights(encoder_weights))
+    options = replace(options, detector=detector, encoder_weights_sha256=digest_weights(encoder_weights))
     iterations = options.iterations or math.ceil(THESIS_EPOCHS * len(data.train) / options.batch_size)
     device = choose_device(options.device, options.precision)
     request = StopRequest(options.max_minutes)
@@ -89,7 +89,7 @@ def run_dir_of(out: Path, name: str, seed: int) -> Path:
     return out / f"{name}-seed{seed}"
 
 
-def _digest_weights(path: Path | None) -> str:
+def digest_weights(path: Path | None) -> str:
     """sha256 of a file, or of the checkpoint in a run folder; empty where there is none to start from."""
     if path is None:
         return ""

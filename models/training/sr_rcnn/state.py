@@ -10,12 +10,12 @@ from torch import nn
 
 from models.sr_rcnn.build import build_mask_rcnn, build_sr_rcnn
 from models.sr_rcnn.detector import SrRcnn
-from models.sr_rcnn.options import DetectorOptions, LossOptions, SuperResolutionOptions
+from models.sr_rcnn.options import MASK_RCNN, SR_RCNN, DetectorOptions, LossOptions, SuperResolutionOptions
 from models.training.checkpoint import describe_kept, find_not_finite, first_line, load_tensors, write_atomically
 from models.training.encoder_weights import initialise_encoder
 from models.training.errors import TrainingError
 from models.training.processes import Processes
-from models.training.sr_rcnn.options import MASK_RCNN, SR_RCNN, RunOptions
+from models.training.sr_rcnn.options import RunOptions
 
 MOMENTUM: Final = 0.9
 KEYS: Final = frozenset({"network", "optimizers", "state", "options"})

@@ -1,36 +1,10 @@
 """The page shows every result and runs nothing that a message smuggled in."""
 
-from html.parser import HTMLParser
-
 import pytest
 
 from service.review.page import build_page, count_regions
+from tests.service.review.site import Outline
 from tests.service.samples import region, rejection, result
-
-
-class Outline(HTMLParser):
-    """Tags with their attributes, and the text."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self._open: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in ("meta", "img"):
-            self._open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-    def close(self) -> None:
-        super().close()
-        assert self._open == []
 
 
 def outline_of(*results) -> Outline:
