@@ -95,8 +95,12 @@ class DeploymentController:
             for pod in each.pods:
                 if each.pin in self.crashing:
                     pod.restarts += 1
-                elif pod.ready_s is None and each.pin not in self.never_ready and now_s - pod.made_s >= self.start_s:
+                elif pod.ready_s is None and each.pin not in self.never_ready and self.is_up(pod):
                     pod.ready_s = now_s
+
+    def is_up(self, pod: Pod) -> bool:
+        """Does its readiness probe succeed?"""
+        return time.monotonic() - pod.made_s >= self.start_s
 
     def _scale(self, spec: Object, new: ReplicaSet) -> None:
         """A changed number of replicas is shared; without any pod the newest takes them all."""
@@ -235,17 +239,25 @@ def make_deployment(name: str, *, replicas: int = 3, pin: str = "", **spec: Any)
 def run_controller(state: State, deployment: Object, **options: Any) -> Iterator[DeploymentController]:
     """Add a Deployment and drive it from a thread."""
     state.add("deployments", deployment)
-    controller, stopping = DeploymentController(state, deployment["metadata"]["name"], **options), threading.Event()
+    controller = DeploymentController(state, deployment["metadata"]["name"], **options)
+    with drive(controller):
+        yield controller
 
-    def drive() -> None:
+
+@contextmanager
+def drive(controller: DeploymentController) -> Iterator[None]:
+    """Drive a controller from a thread; its Deployment is there."""
+    stopping = threading.Event()
+
+    def keep_ticking() -> None:
         while not stopping.wait(0.005):
             controller.tick()
 
     controller.tick()
-    thread = threading.Thread(target=drive, daemon=True)
+    thread = threading.Thread(target=keep_ticking, daemon=True)
     thread.start()
     try:
-        yield controller
+        yield
     finally:
         stopping.set()
         thread.join()

@@ -116,6 +116,13 @@ def run_prometheus(folder: Path, workers: Sequence[int], exporter: int) -> Itera
             },
         ],
     }
+    with serve_prometheus(folder, config) as running:
+        yield running
+
+
+@contextmanager
+def serve_prometheus(folder: Path, config: dict[str, Any]) -> Iterator[Prometheus]:
+    """Run it on a loopback port, its configuration, log and data in a folder."""
     (folder / "prometheus.yml").write_text(json.dumps(config), encoding="utf-8")
     with socket() as probe:
         probe.bind(("127.0.0.1", 0))
