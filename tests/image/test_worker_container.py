@@ -11,11 +11,11 @@ from uuid import uuid4
 import pytest
 import yaml
 
-from tests.image.containers import USER_ID, Container, run, run_in_image, start_container
+from tests.charts.chart import find, render
+from tests.image.containers import USER_ID, WORKER_IMAGE, Container, run, run_in_image, start_container
 from tests.service.world import World, rendered_jpeg, wait_until
 
 pytestmark = [pytest.mark.container, pytest.mark.timeout(3600)]  # the first test builds the image
-_DEPLOYMENT = Path(__file__).with_name("deployment.yaml")
 _SHUTDOWN_GRACE_S = 20
 _POD_GRACE_S = 30
 _DEADLINE_S = 600  # the machine may be busy, and a photo takes what it takes
@@ -150,12 +150,12 @@ def test_the_health_check_follows_the_worker(worker_image: str, world: World, en
             run("podman", "exec", "--env", "VEHICLE_DAMAGE_HTTP_PORT=1", container.name, *check)
 
 
-def test_a_deployment_of_the_image_works_and_ends_in_its_grace(
+def test_the_chart_s_deployment_of_the_image_works_and_ends_in_its_grace(
     worker_image: str, world: World, environment: dict[str, str]
 ):
     keys = world.ask_for_rendered(6)
     manifest = world.folder / "deployment.yaml"
-    name, volume = write_deployment(manifest, environment)
+    name, volume = write_deployment(manifest, world, environment)
     try:
         run("podman", "play", "kube", manifest)
         (pod,) = run("podman", "pod", "ps", "--filter", f"name={name}", "--format", "{{.Name}}").split()
@@ -175,15 +175,37 @@ def test_a_deployment_of_the_image_works_and_ends_in_its_grace(
     assert Counter(result.photo.key for result in world.results()) == Counter(keys)
 
 
-def write_deployment(path: Path, environment: dict[str, str]) -> tuple[str, str]:
-    """Write the Deployment with what only the test knows; return its name and that of its volume for /tmp."""
-    deployment = yaml.safe_load(_DEPLOYMENT.read_text(encoding="utf-8"))
-    name, pod = f"worker-{uuid4().hex[:8]}", deployment["spec"]["template"]["spec"]
-    deployment["metadata"]["name"] = name
-    pod["hostNetwork"] = True  # the emulator is on this machine's loopback
+def write_deployment(path: Path, world: World, environment: dict[str, str]) -> tuple[str, str]:
+    """Write the worker's Deployment as the chart renders it; return its name and that of its volume for /tmp."""
+    release = f"test-{uuid4().hex[:8]}"
+    values = {
+        "fullnameOverride": f"{release}-vehicle-damage",
+        "aws": {"endpointUrl": world.aws.endpoint_url},
+        "queue": {"url": world.queue_url},
+        "photoBuckets": [world.photo_bucket],
+        "results": {"bucket": world.results_bucket},
+        "ledger": {"mode": "ephemeral"},
+        "image": {"pullPolicy": "Never"},
+        "worker": {
+            "image": dict(zip(("repository", "tag"), WORKER_IMAGE.rsplit(":", 1), strict=True)),
+            "scaling": {"mode": "fixed", "replicas": 1},
+            "settings": {"receive_wait_s": 1, "batch_photos": 2},
+            "extraEnv": [{"name": name, "value": value} for name, value in world.aws.environment.items()],
+        },
+    }
+    deployment = find(render(values), "Deployment", "worker")
+    pod = deployment["spec"]["template"]["spec"]
     (container,), (volume,) = pod["containers"], pod["volumes"]
-    volume["name"] = container["volumeMounts"][0]["name"] = f"{name}-tmp"  # podman keeps an emptyDir under this name
-    variables = {**environment, "VEHICLE_DAMAGE_LEDGER_URL": "sqlite:////tmp/ledger.sqlite3"}
-    container["env"] = [{"name": variable, "value": value} for variable, value in variables.items()]
+    # The emulator is on this machine's loopback: the pod shares that network, its port is one that is free, and podman
+    # then wants no ports named.
+    pod["hostNetwork"] = True
+    del container["ports"]
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        container[probe]["httpGet"]["port"] = int(environment["VEHICLE_DAMAGE_HTTP_PORT"])
+    ports = {name: environment[name] for name in ("VEHICLE_DAMAGE_HTTP_HOST", "VEHICLE_DAMAGE_HTTP_PORT")}
+    container["env"] = [
+        {**variable, "value": ports.get(variable["name"], variable.get("value"))} for variable in container["env"]
+    ]
+    volume["name"] = container["volumeMounts"][0]["name"] = f"{release}-tmp"  # podman keeps an emptyDir under this name
     path.write_text(yaml.safe_dump(deployment), encoding="utf-8")
-    return name, volume["name"]
+    return deployment["metadata"]["name"], volume["name"]
