@@ -1,7 +1,9 @@
-# Two environments: .venv-serving holds what serving needs and no torch; .venv holds everything.
+# .venv-serving holds what serving needs and no torch; .venv holds everything; .venv-checkov a linter whose own
+# requirements go with nobody else's.
 PYTHON ?= python3
 SERVING := .venv-serving
 VENV := .venv
+CHECKOV := .venv-checkov
 
 .PHONY: demo install test lint generated image image-test locks clean
 
@@ -17,13 +19,20 @@ $(VENV)/installed: pyproject.toml
 	$(VENV)/bin/pip install -q -e ".[all]"
 	touch $@
 
+$(CHECKOV)/installed: Makefile
+	$(PYTHON) -m venv $(CHECKOV)
+	$(CHECKOV)/bin/pip install -q -U pip
+	$(CHECKOV)/bin/pip install -q checkov==3.3.30
+	touch $@
+
 demo: $(SERVING)/installed
 	$(SERVING)/bin/vehicle-damage demo --out demo
 
 install: $(VENV)/installed
 
-test: $(SERVING)/installed $(VENV)/installed
-	SERVING_PYTHON=$(CURDIR)/$(SERVING)/bin/python YOLO_AUTOINSTALL=false $(VENV)/bin/python -m pytest
+test: $(SERVING)/installed $(VENV)/installed $(CHECKOV)/installed
+	SERVING_PYTHON=$(CURDIR)/$(SERVING)/bin/python CHECKOV=$(CURDIR)/$(CHECKOV)/bin/checkov YOLO_AUTOINSTALL=false \
+		$(VENV)/bin/python -m pytest
 
 lint: $(VENV)/installed
 	$(VENV)/bin/ruff check .
@@ -64,4 +73,4 @@ locks: $(VENV)/installed
 	$(LOCK) -o requirements/build.txt requirements/build.in
 
 clean:
-	rm -rf $(SERVING) $(VENV) demo
+	rm -rf $(SERVING) $(VENV) $(CHECKOV) demo
