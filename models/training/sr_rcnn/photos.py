@@ -118,7 +118,7 @@ def load_detection_data(
 
     Raises:
         DataError: a folder that is missing or faulty, with the list of faults; classes that no folder has; a class
-            without any object to learn from; nothing to judge.
+            without any object to learn from; nothing to judge; a scene that is learned from and judged by.
     """
     datasets = [_read(folder) for folder in folders]
     names = _choose_classes(datasets, class_names)
@@ -132,6 +132,9 @@ def load_detection_data(
                 judged.append(own)
             elif photo.split != "test":
                 train.append(own)
+    if shared := sorted({photo.scene for photo in train} & {photo.scene for photo in judged}):
+        told = ", ".join(shared[:TOLD_FAULTS]) + (" …" if len(shared) > TOLD_FAULTS else "")
+        raise DataError(f"data: {len(shared)} scene(s) both to learn from and to judge by: {told}")
     train = _sample(train, share, sample_seed)
     learned = [photo for photo in train if photo.objects]
     counts = Counter(o.class_id for photo in learned for o in photo.objects)

@@ -118,6 +118,14 @@ def test_empty_annotations_are_refused(tmp_path):
         load_detection_data([other])
 
 
+def test_a_scene_is_not_learned_from_and_judged_by(tmp_path):
+    folder, other = write_coco(tmp_path / "coco"), write_coco(tmp_path / "other")
+    (other / "annotations" / "instances_val.json").unlink()
+    edit(other, "train", lambda content: content["images"][4].update(file_name="val0.png"))
+    with pytest.raises(DataError, match=r"1 scene\(s\) both to learn from and to judge by: .*val0"):
+        load_detection_data([folder, other])
+
+
 def test_missing_images_are_listed_up_to_a_limit_with_their_number(tmp_path):
     folder = write_coco(tmp_path / "coco", train=25)
     for number in range(3, 25):
