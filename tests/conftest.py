@@ -98,3 +98,9 @@ def closed_port() -> Iterator[int]:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         yield held.getsockname()[1]
+
+
+@pytest.fixture
+def aws_away(closed_port: int) -> EmbeddedAws:
+    """SQS and S3 of which nobody answers."""
+    return EmbeddedAws(f"http://127.0.0.1:{closed_port}", {}, os.getpid())

@@ -9,7 +9,6 @@ import pytest
 
 from models.object_store import ConflictError, MissingObjectError, StoreError
 from models.store import NETWORKS, ModelStore
-from service.aws import build_client
 from service.embedded import EmbeddedAws
 from service.model_bucket import S3Store, open_model_bucket
 from tests.models.test_store import FILES, card
@@ -104,15 +103,8 @@ def test_a_model_store_in_a_bucket_promotes_and_rolls_back(objects: S3Store):
     assert store.load_promoted() == first
 
 
-def test_a_store_that_does_not_answer_is_named(closed_port: int):
-    client = build_client(
-        "s3",
-        connections=1,
-        endpoint_url=f"http://127.0.0.1:{closed_port}",
-        region_name="us-east-1",
-        aws_access_key_id="id",
-        aws_secret_access_key="secret",
-    )
+def test_a_store_that_does_not_answer_is_named(aws_away: EmbeddedAws):
+    client = aws_away.client("s3")
     store = S3Store(client, bucket="models", prefix="")
     for act in (lambda: store.read("k"), lambda: store.write("k", b"", replaces=None)):
         with pytest.raises(StoreError, match=r"s3://models/: cannot .* k: "):

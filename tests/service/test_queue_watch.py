@@ -2,7 +2,6 @@
 
 from uuid import uuid4
 
-from service.aws import build_client
 from service.embedded import EmbeddedAws
 from service.metrics import REGISTRY
 from service.queue_watch import QueueWatch
@@ -34,15 +33,12 @@ def test_a_queue_without_redrive_has_no_dead_letters(aws: EmbeddedAws):
     assert REGISTRY.get_sample_value("vehicle_damage_dead_letters", {"queue": f"{name}-dead"}) is None
 
 
-def test_while_the_queue_is_away_the_last_count_stands_and_counting_goes_on(aws: EmbeddedAws, closed_port: int):
+def test_while_the_queue_is_away_the_last_count_stands_and_counting_goes_on(aws: EmbeddedAws, aws_away: EmbeddedAws):
     name = uuid4().hex[:12]
     queue = Queue(aws.client("sqs"), aws.create_queue(name))
     list(queue.send(["one"]))
     QueueWatch(queue, interval_s=60).count()
-    away = build_client(
-        "sqs", connections=1, endpoint_url=f"http://127.0.0.1:{closed_port}", region_name="us-east-1",
-        aws_access_key_id="id", aws_secret_access_key="secret",
-    )  # fmt: skip
+    away = aws_away.client("sqs")
     QueueWatch(Queue(away, queue.url), interval_s=60).count()
     assert messages("visible") == 1
 

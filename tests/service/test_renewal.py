@@ -4,7 +4,6 @@ from uuid import uuid4
 
 import pytest
 
-from service.aws import build_client
 from service.embedded import EmbeddedAws
 from service.in_flight import Delivery, InFlight
 from service.renewal import Renewal
@@ -49,12 +48,9 @@ def test_a_delivery_that_sqs_refuses_to_extend_is_lost_and_never_asked_for_again
     assert sample(RENEWALS, outcome="refused") == before + 1
 
 
-def test_while_sqs_is_away_nothing_is_lost_and_the_worker_pauses(queue: Queue, closed_port: int):
+def test_while_sqs_is_away_nothing_is_lost_and_the_worker_pauses(queue: Queue, aws_away: EmbeddedAws):
     in_flight, outages = hold(queue, 2), Outages()
-    away = build_client(
-        "sqs", connections=1, endpoint_url=f"http://127.0.0.1:{closed_port}", region_name="us-east-1",
-        aws_access_key_id="id", aws_secret_access_key="secret",
-    )  # fmt: skip
+    away = aws_away.client("sqs")
     before = sample(RENEWALS, outcome="unavailable")
     Renewal(Queue(away, queue.url), in_flight, outages, interval_s=9, visibility_timeout_s=30).renew()
     assert not any(delivery.is_lost for delivery in in_flight.snapshot())

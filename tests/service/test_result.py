@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from models.structures import Region
-from service.aws import build_client
 from service.embedded import EmbeddedAws
 from service.errors import BadRequest, PhotoMissing, StorageUnavailable
 from service.finding import Finding
@@ -242,15 +241,8 @@ def test_a_missing_results_bucket_is_an_outage(any_aws: EmbeddedAws):
         ResultStore(any_aws.client("s3"), bucket=f"never-{uuid4().hex[:12]}", prefix="").store(result())
 
 
-def test_storage_that_does_not_answer_is_an_outage(closed_port: int):
-    client = build_client(
-        "s3",
-        connections=1,
-        endpoint_url=f"http://127.0.0.1:{closed_port}",
-        region_name="us-east-1",
-        aws_access_key_id="id",
-        aws_secret_access_key="secret",
-    )
+def test_storage_that_does_not_answer_is_an_outage(aws_away: EmbeddedAws):
+    client = aws_away.client("s3")
     away = ResultStore(client, bucket="results", prefix="")
     with pytest.raises(StorageUnavailable):
         away.store(result())

@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy import create_engine, text
 from structlog.testing import capture_logs
 
-from service.aws import build_client
 from service.embedded import EmbeddedAws
 from service.errors import LedgerUnavailable, StorageUnavailable
 from service.in_flight import Delivery, InFlight
@@ -23,7 +22,7 @@ from tests.service.world import sample
 class Bench:
     """A settler on a real queue, a real bucket and a real ledger file; each can be taken away."""
 
-    def __init__(self, aws: EmbeddedAws, folder: Path, closed_port: int) -> None:
+    def __init__(self, aws: EmbeddedAws, aws_away: EmbeddedAws, folder: Path) -> None:
         name = uuid4().hex[:12]
         self.bucket = aws.create_bucket(f"results-{name}")
         self.queue = Queue(aws.client("sqs"), aws.create_queue(f"queue-{name}"))
@@ -31,12 +30,7 @@ class Bench:
         self.ledger_url = f"sqlite:///{folder / 'ledger.sqlite3'}"
         self.ledger = open_ledger(self.ledger_url)
         self.in_flight = InFlight(50)
-        self._nowhere = {
-            "endpoint_url": f"http://127.0.0.1:{closed_port}",
-            "region_name": "us-east-1",
-            "aws_access_key_id": "id",
-            "aws_secret_access_key": "secret",
-        }
+        self._away = aws_away
 
     def settler(self, **changes: Any) -> Settler:
         parts = {"messages": self.queue, "results": self.results, "ledger": self.ledger, "in_flight": self.in_flight}
@@ -45,10 +39,10 @@ class Bench:
         )
 
     def queue_away(self) -> Queue:
-        return Queue(build_client("sqs", connections=1, **self._nowhere), self.queue.url)
+        return Queue(self._away.client("sqs"), self.queue.url)
 
     def results_away(self) -> ResultStore:
-        return ResultStore(build_client("s3", connections=1, **self._nowhere), bucket=self.bucket, prefix="results/")
+        return ResultStore(self._away.client("s3"), bucket=self.bucket, prefix="results/")
 
     def take_ledger_away(self) -> None:
         engine = create_engine(self.ledger_url)
@@ -69,8 +63,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(aws: EmbeddedAws, tmp_path: Path, closed_port: int):
-    built = Bench(aws, tmp_path, closed_port)
+def bench(aws: EmbeddedAws, aws_away: EmbeddedAws, tmp_path: Path):
+    built = Bench(aws, aws_away, tmp_path)
     yield built
     built.ledger.close()
 

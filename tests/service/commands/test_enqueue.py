@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from service.aws import build_client
 from service.commands.enqueue import enqueue_photos
 from service.embedded import EmbeddedAws
 from service.errors import SetupError, StorageUnavailable
@@ -104,15 +103,8 @@ def test_two_files_of_one_name_are_refused_since_one_would_replace_the_other(aws
         enqueue(paths, aws, queue, bucket)
 
 
-def test_nothing_is_asked_for_that_could_not_be_uploaded(aws, queue, bucket, tmp_path: Path, closed_port: int):
-    away = build_client(
-        "s3",
-        connections=1,
-        endpoint_url=f"http://127.0.0.1:{closed_port}",
-        region_name="us-east-1",
-        aws_access_key_id="id",
-        aws_secret_access_key="secret",
-    )
+def test_nothing_is_asked_for_that_could_not_be_uploaded(aws, queue, bucket, tmp_path: Path, aws_away: EmbeddedAws):
+    away = aws_away.client("s3")
     paths = write_photos(tmp_path, "a.jpg")
     with pytest.raises(StorageUnavailable, match=rf"s3://{bucket}/a\.jpg"):
         enqueue(paths, aws, queue, bucket, s3=away)
