@@ -4,7 +4,8 @@ In:   objects as the API has them. Out: Fleet; strategic merge patches.
 Must not know: when to do what.
 
 A canary is one patch: the new pin, and a pace at which no pod ever counts as available. Kubernetes then starts maxSurge
-pods of the new set and holds there by itself, whether or not anybody watches, until the pace is set back.
+pods of the new set (or replaces maxUnavailable pods, where the Deployment has no room for more) and holds there by
+itself, whether or not anybody watches, until the pace is set back.
 """
 
 import json
@@ -23,6 +24,7 @@ PIN_VARIABLE: Final = "VEHICLE_DAMAGE_MODEL_SET"
 PIN_ANNOTATION: Final = "vehicle-damage/model-set"
 _PREFIX: Final = "vehicle-damage/rollout-"
 NEVER_READY_S: Final = 10 * 365 * 86_400
+_NO_IMAGE: Final = frozenset({"ErrImagePull", "ImagePullBackOff"})
 _NO_DEADLINE_S: Final = 2**31 - 1  # the Deployment controller's own "no deadline"
 
 Phase = Literal["idle", "canary", "spreading", "returning"]
@@ -59,12 +61,14 @@ class Fleet:
         reason: why the last rollout went back.
         previous: digest that served before the last rollout that went through.
         pace: the Deployment's own, whatever a canary holds now.
+        is_held: a canary's pace stands, with a canary or without.
         replicas: that are wanted.
         is_settled: every pod is of the present template and available.
         has_stalled: Kubernetes gave up waiting for progress.
         candidate_pods: pods of the candidate.
         candidate_ready: of them ready.
-        candidate_restarts: of their containers.
+        candidate_blocked: of them found no node, or no image on it.
+        candidate_restarts: of the one that restarted most.
         incumbent_pods: pods of any other set.
     """
 
@@ -83,8 +87,10 @@ class Fleet:
     replicas: int
     is_settled: bool
     has_stalled: bool
+    is_held: bool = False
     candidate_pods: int = 0
     candidate_ready: int = 0
+    candidate_blocked: int = 0
     candidate_restarts: int = 0
     incumbent_pods: int = 0
 
@@ -130,6 +136,7 @@ def read_fleet(deployment: Object, pods: Sequence[Object]) -> Fleet:
             c["type"] == "Progressing" and c.get("reason") == "ProgressDeadlineExceeded"
             for c in status.get("conditions") or []
         ),
+        is_held=_is_held(spec),
         **counts,
     )
 
@@ -146,10 +153,14 @@ def patch_canary(fleet: Fleet, candidate: str, *, share: float, now: datetime) -
     Args:
         fleet: as read.
         candidate: digest.
-        share: of all pods, the candidate's; Kubernetes adds them to the incumbent's, at least one.
+        share: of all pods, the candidate's, at least one. Kubernetes adds them to the incumbent's, or, where the
+            Deployment's own pace has no surge and there is no room for more, puts them in their place.
         now: when.
     """
-    surge = f"{max(math.floor(100 * share / (1 - share) + 1e-9), 1)}%"
+    is_full = str(fleet.pace.max_surge).removesuffix("%") == "0"
+    ratio = share if is_full else share / (1 - share)
+    some = f"{max(math.floor(100 * ratio + 1e-9), 1)}%"
+    pace = Pace(0 if is_full else some, some if is_full else 0, NEVER_READY_S, _NO_DEADLINE_S)
     notes = {
         "phase": "canary",
         "incumbent": fleet.pin,
@@ -159,7 +170,7 @@ def patch_canary(fleet: Fleet, candidate: str, *, share: float, now: datetime) -
         "refused": None,
         "reason": None,
     }
-    return _patch(fleet, notes, pin=candidate, pace=Pace(surge, 0, NEVER_READY_S, _NO_DEADLINE_S))
+    return _patch(fleet, notes, pin=candidate, pace=pace)
 
 
 def patch_spread(fleet: Fleet, *, now: datetime) -> Object:
@@ -196,8 +207,7 @@ def patch_returned(fleet: Fleet, *, is_refused: bool) -> Object:
 
 def patch_forget(fleet: Fleet) -> Object:
     """Drop what is noted of a rollout, and hold nothing."""
-    is_held = fleet.phase == "canary"
-    return _patch(fleet, {**_ENDED, "refused": None}, pace=fleet.pace if is_held else None)
+    return _patch(fleet, {**_ENDED, "refused": None}, pace=fleet.pace if fleet.is_held else None)
 
 
 def patch_pin(fleet: Fleet, digest: str, *, refused: str = "", reason: str = "") -> Object:
@@ -215,12 +225,12 @@ def patch_pin(fleet: Fleet, digest: str, *, refused: str = "", reason: str = "")
         "reason": reason or None,
         "previous": fleet.pin or fleet.previous or None,
     }
-    return _patch(fleet, notes, pin=digest, pace=fleet.pace if fleet.phase == "canary" else None)
+    return _patch(fleet, notes, pin=digest, pace=fleet.pace if fleet.is_held else None)
 
 
-_ENDED: Final[Mapping[str, str | None]] = {
-    "phase": None, "incumbent": None, "candidate": None, "started-at": None, "pace": None,
-}  # fmt: skip
+# The pace stays noted: a Helm release made during a canary holds the canary's, and brings it back when it is restored.
+_ENDED: Final[Mapping[str, str | None]] = {"phase": None, "incumbent": None, "candidate": None, "started-at": None}
+_USUAL_PACE: Final = Pace("25%", 0, 0, 600)
 
 
 def _patch(
@@ -256,8 +266,14 @@ def _find_pin(name: str, containers: Sequence[Object]) -> tuple[str, str]:
     raise SetupError(f"deployment {name}: no container has the variable {PIN_VARIABLE}")
 
 
+def _is_held(spec: Object) -> bool:
+    return spec.get("minReadySeconds", 0) == NEVER_READY_S
+
+
 def _read_pace(name: str, spec: Object, noted: str) -> Pace:
-    if noted:
+    if _is_held(spec):
+        if not noted:
+            return _USUAL_PACE
         try:
             return _PACE.validate_json(noted)
         except ValidationError as error:
@@ -291,16 +307,33 @@ def _is_settled(metadata: Object, status: Object, replicas: int) -> bool:
 
 
 def _count_pods(pods: Sequence[Object], candidate: str) -> dict[str, int]:
-    counts = {"candidate_pods": 0, "candidate_ready": 0, "candidate_restarts": 0, "incumbent_pods": 0}
+    own, others = [], 0
     for pod in pods:
         status = pod.get("status") or {}
         if pod["metadata"].get("deletionTimestamp") or status.get("phase") in ("Succeeded", "Failed"):
             continue
-        if (pod["metadata"].get("annotations") or {}).get(PIN_ANNOTATION, "") != candidate:
-            counts["incumbent_pods"] += 1
-            continue
-        counts["candidate_pods"] += 1
-        conditions = status.get("conditions") or []
-        counts["candidate_ready"] += any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
-        counts["candidate_restarts"] += sum(c.get("restartCount", 0) for c in status.get("containerStatuses") or [])
-    return counts
+        if (pod["metadata"].get("annotations") or {}).get(PIN_ANNOTATION, "") == candidate:
+            own.append(status)
+        else:
+            others += 1
+    return {
+        "candidate_pods": len(own),
+        "candidate_ready": sum(_has(status, "Ready", "True") for status in own),
+        "candidate_blocked": sum(_is_blocked(status) for status in own),
+        "candidate_restarts": max((_restarts(status) for status in own), default=0),
+        "incumbent_pods": others,
+    }
+
+
+def _has(status: Object, kind: str, value: str) -> bool:
+    return any(c["type"] == kind and c["status"] == value for c in status.get("conditions") or [])
+
+
+def _is_blocked(status: Object) -> bool:
+    states = [container.get("state") or {} for container in status.get("containerStatuses") or []]
+    reasons = {(state.get("waiting") or {}).get("reason") for state in states}
+    return _has(status, "PodScheduled", "False") or bool(reasons & _NO_IMAGE)
+
+
+def _restarts(status: Object) -> int:
+    return sum(container.get("restartCount", 0) for container in status.get("containerStatuses") or [])

@@ -50,6 +50,11 @@ class Step:
         refused = isinstance(self.action, rollout.Return) and self.action.is_refused
         return refused or isinstance(self.action, rollout.RollStoreBack | rollout.EndReturn)
 
+    @property
+    def is_untried(self) -> bool:
+        """Could the cluster not try a candidate?"""
+        return isinstance(self.action, rollout.Return) and self.action.is_untried
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -163,9 +168,9 @@ class Refresher:
                 return self._patch(fleet, action, fleets.patch_spread(fleet, now=self._now()), told)
             case rollout.Finish():
                 return self._patch(fleet, action, fleets.patch_finish(fleet), f"{fleet.candidate} serves everywhere")
-            case rollout.Return(reason, is_refused):
+            case rollout.Return(reason, is_refused, is_untried):
                 patch = fleets.patch_return(fleet, reason, is_refused=is_refused)
-                verb = "refused" if is_refused else "withdrawn"
+                verb = "refused" if is_refused else "not tried" if is_untried else "withdrawn"
                 told = f"{fleet.candidate} is {verb}, back to {fleet.incumbent}: {reason}"
                 return self._patch(fleet, action, patch, told)
             case rollout.RollStoreBack(incumbent, candidate):

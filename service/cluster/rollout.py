@@ -7,7 +7,8 @@ Must not know: Kubernetes, Prometheus, the store.
                         │                   │
                         └──return──▶ returning ──store rolled back──▶ idle
 
-A canary that is withdrawn (nothing to compare with, another set promoted) goes back to idle and is not refused.
+A canary that is withdrawn (nothing to compare with, another set promoted) goes back to idle and is not refused; nor is
+one that could not be tried (no node for its pods, nothing measured them), which is told as an error and tried again.
 A refused set is not tried again while promoted.json goes on naming it.
 """
 
@@ -95,10 +96,17 @@ class Finish:
 
 @dataclass(frozen=True)
 class Return:
-    """Pin every pod to the incumbent again."""
+    """Pin every pod to the incumbent again.
+
+    Attributes:
+        reason: why, for people.
+        is_refused: the candidate was found bad.
+        is_untried: the cluster, not the candidate, is at fault.
+    """
 
     reason: str
     is_refused: bool
+    is_untried: bool = False
 
 
 @dataclass(frozen=True)
@@ -141,6 +149,8 @@ def decide(facts: Facts, policy: Policy) -> Action:
 
 def _decide_idle(facts: Facts, _policy: Policy) -> Action:  # noqa: PLR0911 - a rule a line
     fleet, promoted = facts.fleet, facts.promoted
+    if fleet.is_held:
+        return Forget("a canary's pace stood without a canary")
     if not fleet.pin:
         return Adopt(promoted)
     if fleet.refused and fleet.refused != promoted:
@@ -164,15 +174,13 @@ def _decide_canary(facts: Facts, policy: Policy) -> Action:  # noqa: PLR0911 - a
         return Return(f"{facts.promoted} is promoted now", is_refused=False)
     if not fleet.replicas or (fleet.candidate_pods and not fleet.incumbent_pods):
         return Return("no pod of the incumbent is left to compare with", is_refused=False)
-    if fleet.candidate_restarts >= _MAX_RESTARTS:
-        return Return(f"its pods restarted {fleet.candidate_restarts} times", is_refused=True)
     elapsed = facts.now - fleet.started_at
-    if not fleet.candidate_ready and elapsed > policy.ready_within:
-        return Return(f"no pod of it is ready after {_minutes(elapsed)}", is_refused=True)
+    if trouble := _find_pod_trouble(fleet, elapsed, policy):
+        return trouble
     told = f"canary of {fleet.candidate} for {_minutes(elapsed)}"
     if verdict is None:
         if elapsed > policy.observe_limit:
-            return Return(f"nothing measured it in {_minutes(elapsed)}", is_refused=True)
+            return Return(f"nothing measured it in {_minutes(elapsed)}", is_refused=False, is_untried=True)
         return Wait(f"{told}: nothing measured yet")
     if verdict.is_failing:
         return Return(f"attempts fail: {verdict.bad}", is_refused=True)
@@ -185,6 +193,16 @@ def _decide_canary(facts: Facts, policy: Policy) -> Action:  # noqa: PLR0911 - a
     if verdict.bad:
         return Return(verdict.bad, is_refused=True)
     return Spread(str(verdict))
+
+
+def _find_pod_trouble(fleet: Fleet, elapsed: timedelta, policy: Policy) -> Return | None:
+    if fleet.candidate_restarts >= _MAX_RESTARTS:
+        return Return(f"a pod of it restarted {fleet.candidate_restarts} times", is_refused=True)
+    if fleet.candidate_ready or elapsed <= policy.ready_within:
+        return None
+    if fleet.candidate_blocked == fleet.candidate_pods:
+        return Return(f"no node or no image for its pods in {_minutes(elapsed)}", is_refused=False, is_untried=True)
+    return Return(f"no pod of it is ready after {_minutes(elapsed)}", is_refused=True)
 
 
 def _decide_spreading(facts: Facts, _policy: Policy) -> Action:

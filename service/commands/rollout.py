@@ -64,9 +64,12 @@ def rollout(
         str | None, typer.Option(help='Label matchers of the workers\' series; else namespace="NAMESPACE"; "": all.')
     ] = None,
     interval: Annotated[str, typer.Option(help="Time between two looks.")] = "30s",
-    once: Annotated[bool, typer.Option("--once", help="One look, one step; 1: a candidate was refused.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="One look, one step; 1: refused, or not tried.")] = False,
     until_done: Annotated[
-        bool, typer.Option("--until-done", help="End when the promoted set serves (0) or was refused (1).")
+        bool,
+        typer.Option(
+            "--until-done", help="End when the promoted set serves (0), was refused or could not be tried (1)."
+        ),
     ] = False,
     leave_store: LeaveStore = False,
     kubeconfig: Kubeconfig = None,
@@ -109,7 +112,7 @@ def rollout(
     if once or dry_run:
         step = refresher.look()
         _tell(step, dry_run)
-        raise typer.Exit(1 if step.is_refusal and not dry_run else 0)
+        raise typer.Exit(1 if (step.is_refusal or step.is_untried) and not dry_run else 0)
     _watch(refresher, pause_s, until_done=until_done)
 
 
@@ -153,8 +156,8 @@ def _watch(refresher: Any, pause_s: float, *, until_done: bool) -> None:
             _tell(step, is_dry=False)
             told = step.told
         was_refused |= step.is_refusal
-        if step.is_done and until_done:
-            raise typer.Exit(1 if was_refused or "was refused" in step.told else 0)
+        if until_done and (step.is_done or step.is_untried):
+            raise typer.Exit(1 if was_refused or step.is_untried or "was refused" in step.told else 0)
         if step.patch is None:
             time.sleep(pause_s)
 

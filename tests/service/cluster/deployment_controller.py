@@ -58,6 +58,7 @@ class DeploymentController:
         self.state, self.name, self.start_s = state, name, start_s
         self.sets: dict[str, ReplicaSet] = {}
         self.never_ready: set[str] = set()
+        self.unschedulable: set[str] = set()
         self.crashing: set[str] = set()
         self.most_pods = 0
         self.made = 0
@@ -95,7 +96,7 @@ class DeploymentController:
             for pod in each.pods:
                 if each.pin in self.crashing:
                     pod.restarts += 1
-                elif pod.ready_s is None and each.pin not in self.never_ready and self.is_up(pod):
+                elif pod.ready_s is None and each.pin not in self.never_ready | self.unschedulable and self.is_up(pod):
                     pod.ready_s = now_s
 
     def is_up(self, pod: Pod) -> bool:
@@ -121,7 +122,7 @@ class DeploymentController:
     def _roll(self, spec: Object, new: ReplicaSet, now_s: float) -> None:
         replicas, rolling = spec["replicas"], spec["strategy"]["rollingUpdate"]
         surge = resolve(rolling["maxSurge"], replicas, rounds_up=True)
-        unavailable = resolve(rolling["maxUnavailable"], replicas, rounds_up=False)
+        unavailable = resolve(rolling["maxUnavailable"], replicas, rounds_up=False) or int(surge == 0)
         old = [each for each in self.sets.values() if each is not new]
         total = sum(len(each.pods) for each in self.sets.values())
         if len(new.pods) > replicas:
@@ -157,7 +158,10 @@ class DeploymentController:
                     "spec": each.template["spec"],
                     "status": {
                         "phase": "Running",
-                        "conditions": [{"type": "Ready", "status": "True" if pod.ready_s is not None else "False"}],
+                        "conditions": [
+                            {"type": "PodScheduled", "status": str(each.pin not in self.unschedulable)},
+                            {"type": "Ready", "status": str(pod.ready_s is not None)},
+                        ],
                         "containerStatuses": [
                             {"name": "worker", "restartCount": pod.restarts, "ready": True, "image": "", "imageID": ""}
                         ],

@@ -11,6 +11,7 @@ import pytest
 from models.store import ModelStore
 from service.cluster import rollout
 from service.cluster.api import Cluster, ClusterConflict
+from service.cluster.deployment import NEVER_READY_S
 from service.cluster.judgement import Tolerances
 from service.cluster.prometheus import Prometheus
 from service.cluster.refresh import Plan, Refresher, Step
@@ -110,8 +111,75 @@ def test_a_good_candidate_goes_from_a_share_to_every_pod(world: World):
     assert {name: after[name] for name in before if name != "template"} == {
         name: before[name] for name in before if name != "template"
     }
-    assert world.notes == {"note": "kept", "previous": world.old}
+    assert {name: world.notes[name] for name in world.notes if name != "pace"} == {
+        "note": "kept",
+        "previous": world.old,
+    }
     assert world.look().told == f"{new} serves"
+
+
+def test_a_full_pool_tries_the_candidate_in_the_place_of_a_pod(
+    state: State, cluster: Cluster, prometheus, tmp_path: Path
+):
+    store, [old] = make_store(tmp_path / "store", "0001")
+    strategy = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
+    with run_controller(state, make_deployment("worker", pin=old, replicas=4, strategy=strategy)) as controller:
+        world = World(state, controller, store, tmp_path / "store", prometheus[1], cluster, prometheus[0], old)
+        world.wait_for_pods(**{old: 4})
+        wait_for(lambda: world.look().is_done, "the fleet is settled")
+        new = promote(store, "0002")
+        assert isinstance(world.look().action, rollout.StartCanary)
+        world.wait_for_pods(**{old: 3, new: 1})
+        for digest in (old, new):
+            world.answers.tell(digest, **SOUND)
+        world.minutes = 31
+        assert isinstance(world.look().action, rollout.Spread)
+        world.wait_for_pods(**{new: 4})
+        wait_for(lambda: isinstance(world.look().action, rollout.Finish), "the rollout ends")
+        assert controller.most_pods == 4
+        assert world.deployment["spec"]["strategy"] == strategy
+
+
+def test_a_candidate_without_a_node_is_not_refused_and_tried_again(world: World):
+    new = promote(world.store, "0002")
+    world.controller.unschedulable.add(new)
+    world.look()
+    world.controller.tick()
+    world.minutes = 11
+    step = world.look()
+    assert step.is_untried
+    assert not step.is_refusal
+    assert f"{new} is not tried, back to {world.old}: no node or no image" in step.told
+    world.wait_for_pods(**{world.old: 3})
+    assert world.store.read_promoted_digest() == new
+    world.controller.unschedulable.clear()
+    wait_for(lambda: isinstance(world.look().action, rollout.StartCanary), "it is tried again")
+
+
+def test_a_canary_that_nothing_measures_is_not_refused(world: World):
+    world.begin()
+    world.answers.status = 503
+    world.minutes = 121
+    step = world.look()
+    assert step.is_untried
+    assert "nothing measured it" in step.told
+
+
+def test_a_canary_s_pace_without_a_canary_is_taken_back(world: World):
+    """As `helm rollback` leaves it, to a release that was made during a canary."""
+    new = world.begin()
+    held = world.deployment["spec"]
+    paces = {name: held[name] for name in ("minReadySeconds", "progressDeadlineSeconds", "strategy")}
+    world.answers.tell(new, **SOUND)
+    world.minutes = 31
+    world.look()
+    world.wait_for_pods(**{new: 3})
+    wait_for(lambda: isinstance(world.look().action, rollout.Finish), "the rollout ends")
+    world.state.change("deployments", "worker", lambda found: found["spec"].update(paces))
+    assert isinstance(world.look().action, rollout.Forget)
+    assert world.deployment["spec"]["minReadySeconds"] == 0
+    assert world.deployment["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": "50%", "maxUnavailable": 0}
+    wait_for(lambda: world.look().is_done, "the fleet rests")
 
 
 def test_a_patch_changes_the_pin_and_no_other_variable_or_container(world: World):
@@ -365,13 +433,18 @@ def test_nothing_to_go_back_to_is_told(world: World):
         world.refresher().undo()
 
 
+def hold_without_a_pace(found: dict) -> None:
+    found["spec"]["minReadySeconds"] = NEVER_READY_S
+    found["metadata"]["annotations"]["vehicle-damage/rollout-pace"] = "{"
+
+
 @pytest.mark.parametrize(
     ("edit", "words"),
     [
         (lambda found: found["spec"]["strategy"].update(type="Recreate"), "strategy: expected RollingUpdate"),
         (lambda found: found["spec"]["template"]["spec"]["containers"].pop(1), "no container has the variable"),
         (lambda found: found["metadata"]["annotations"].update({"vehicle-damage/rollout-phase": "x"}), "found 'x'"),
-        (lambda found: found["metadata"]["annotations"].update({"vehicle-damage/rollout-pace": "{"}), "rollout-pace"),
+        (hold_without_a_pace, "rollout-pace"),
         (lambda found: found["metadata"]["annotations"].update({"vehicle-damage/rollout-started-at": "x"}), "a time"),
     ],
 )

@@ -77,9 +77,12 @@ def test_an_idle_fleet_follows_what_is_promoted(fleet: Fleet, promoted: str, exp
         ({"started_at": after(119)}, FEW, Wait),
         ({"started_at": after(121)}, FEW, "refused"),
         ({}, None, Wait),
-        ({"started_at": after(121)}, None, "refused"),
+        ({"started_at": after(121)}, None, "not tried"),
         ({"candidate_ready": 0, "started_at": after(9)}, None, Wait),
         ({"candidate_ready": 0, "started_at": after(11)}, None, "refused"),
+        ({"candidate_ready": 0, "candidate_blocked": 1, "started_at": after(9)}, None, Wait),
+        ({"candidate_ready": 0, "candidate_blocked": 1, "started_at": after(11)}, None, "not tried"),
+        ({"candidate_ready": 0, "candidate_pods": 0, "started_at": after(11)}, None, "not tried"),
         ({"candidate_restarts": 3, "started_at": after(1)}, None, "refused"),
         ({"candidate_restarts": 2, "started_at": after(1)}, None, Wait),
         ({"replicas": 0, "candidate_pods": 0, "incumbent_pods": 0}, GOOD, "withdrawn"),
@@ -92,7 +95,7 @@ def test_a_canary_is_judged(changes: dict, verdict: Verdict | None, expected: ob
     action = decide(Facts(replace(CANARY, **changes), "new", verdict, NOW), POLICY)
     if isinstance(expected, str):
         assert isinstance(action, Return)
-        assert action.is_refused is (expected == "refused")
+        assert (action.is_refused, action.is_untried) == (expected == "refused", expected == "not tried")
     else:
         assert type(action) is expected
 
