@@ -48,8 +48,9 @@ generated: $(VENV)/installed
 
 TARGET ?= worker-cpu
 BUILDER ?= docker
+VERSION ?= $(shell sed -n 's/^appVersion: "\(.*\)"/\1/p' charts/vehicle-damage/Chart.yaml)
 image:
-	$(BUILDER) build --target $(TARGET) -t vehicle-damage/$(TARGET) --label org.opencontainers.image.revision=$$(git rev-parse HEAD) .
+	$(BUILDER) build --target $(TARGET) -t vehicle-damage/$(TARGET):$(VERSION) --label org.opencontainers.image.revision=$$(git rev-parse HEAD) .
 
 image-test: $(VENV)/installed
 	YOLO_AUTOINSTALL=false $(VENV)/bin/python -m pytest -m container tests/image

@@ -14,6 +14,10 @@ class StoreError(Exception):
     """The store lacks something or holds something damaged; the message names it."""
 
 
+class StoreUnavailableError(StoreError):
+    """The store does not answer; asking again later may help."""
+
+
 class MissingObjectError(StoreError):
     """There is no such object."""
 

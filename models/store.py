@@ -205,7 +205,7 @@ class ModelStore:
         self._objects.write(f"{prefix}/card.json", card_bytes, replaces=None)
 
     def promote(self, versions: Mapping[str, str]) -> None:
-        """Make versions serve; networks not named keep theirs.
+        """Make versions serve; networks not named keep theirs. Nothing changes if they serve already.
 
         Raises:
             StoreError: a named version is missing or damaged; the serving set stays.
@@ -220,7 +220,9 @@ class ModelStore:
         except MissingObjectError:
             self._write_promoted(PromotedSets(versions=chosen, previous=None), replaces=None)
         else:
-            self._replace(promoted, before, {**promoted.versions, **chosen})
+            versions = {**promoted.versions, **chosen}
+            if versions != promoted.versions:  # else the set to go back to would be lost
+                self._replace(promoted, before, versions)
 
     def promote_set(self, digest: str, *, instead_of: str | None = None) -> None:
         """Make a set that once served serve again; nothing changes if it does already.
@@ -258,7 +260,7 @@ class ModelStore:
     def _replace(self, promoted: PromotedSets, before: bytes, versions: Mapping[str, ServingVersion]) -> None:
         """Change promoted.json, after the sets that it names are recorded."""
         for recorded in (promoted.versions, versions):
-            body = RecordedSet(versions=dict(recorded)).model_dump_json(indent=2) + "\n"
+            body = RecordedSet(versions=dict(sorted(recorded.items()))).model_dump_json(indent=2) + "\n"
             self._write_once(_set_key(digest_set(recorded)), body.encode())
         self._write_promoted(PromotedSets(versions=dict(versions), previous=promoted.versions), replaces=before)
 

@@ -7,12 +7,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from service.errors import LedgerUnavailable, SetupError
 
 _READ_LIMIT_MS: Final = 10_000
+# libpq's: a database that is gone without a word (a failover, a dropped route) is an outage after some 15 s, not hours.
+_POSTGRES_TIMEOUTS: Final = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 15_000,
+}
 
 
 def open_engine(url: str, *, is_read_only: bool = False) -> Engine:
@@ -26,7 +34,7 @@ def open_engine(url: str, *, is_read_only: bool = False) -> Engine:
         SetupError: no URL, or of a database that we do not speak to.
     """
     try:
-        engine = create_engine(url, pool_pre_ping=True)
+        engine = create_engine(url, pool_pre_ping=True, connect_args=_connect_arguments(url))
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise SetupError(f"ledger: expected sqlite:///PATH or postgresql+psycopg://…: {error}") from error
     except ValueError as error:  # of the port; its words may hold a piece of the password
@@ -63,6 +71,14 @@ def complaint(engine: Engine, error: SQLAlchemyError) -> str:
     """One line that names the database and what it said."""
     origin = getattr(error, "orig", None)
     return f"ledger {location(engine)}: {str(origin or error).strip().splitlines()[0]}"
+
+
+def _connect_arguments(url: str) -> dict[str, int]:
+    """Those of PostgreSQL that the URL does not say itself."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "postgresql":
+        return {}
+    return {name: value for name, value in _POSTGRES_TIMEOUTS.items() if name not in parsed.query}
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

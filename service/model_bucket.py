@@ -6,15 +6,24 @@ Must not know: what a model is.
 
 from typing import Any, Final
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
-from models.object_store import OPENERS, ConflictError, MissingObjectError, StoreError, open_store
+from models.object_store import (
+    OPENERS,
+    ConflictError,
+    MissingObjectError,
+    StoreError,
+    StoreUnavailableError,
+    open_store,
+)
 from models.store import ModelStore
 from service.aws import build_client
 from service.errors import SetupError
 
 SCHEME: Final = "s3"
 _CONNECTIONS: Final = 4
+_ATTEMPTS: Final = 3
+_SERVER_ERRORS: Final = 500
 _CHANGED_CODES: Final = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
 
 
@@ -41,6 +50,7 @@ class S3Store:
 
         Raises:
             MissingObjectError: there is no such object.
+            StoreUnavailableError: S3 does not answer.
             StoreError: it cannot be read.
         """
         return self._read(key)[0]
@@ -50,6 +60,7 @@ class S3Store:
 
         Raises:
             ConflictError: it changed, appeared or vanished in between.
+            StoreUnavailableError: S3 does not answer.
             StoreError: it cannot be written.
         """
         condition = {"IfNoneMatch": "*"}
@@ -67,9 +78,9 @@ class S3Store:
             code = error.response["Error"]["Code"]
             if code in _CHANGED_CODES or (replaces is not None and code in ("NoSuchKey", "404")):
                 raise ConflictError(f"{key}: changed since it was read") from error
-            raise StoreError(f"{self.location}: cannot write {key}: {code}") from error
+            raise _complain(error, f"{self.location}: cannot write {key}: {code}") from error
         except BotoCoreError as error:
-            raise StoreError(f"{self.location}: cannot write {key}: {error}") from error
+            raise _complain(error, f"{self.location}: cannot write {key}: {error}") from error
 
     def _read(self, key: str) -> tuple[bytes, str]:
         """An object's bytes and its entity tag."""
@@ -78,10 +89,19 @@ class S3Store:
             return found["Body"].read(), found["ETag"]
         except ClientError as error:
             code = error.response["Error"]["Code"]
-            kind = MissingObjectError if code in ("NoSuchKey", "404") else StoreError
-            raise kind(f"{self.location}: cannot read {key}: {code}") from error
+            if code in ("NoSuchKey", "404"):
+                raise MissingObjectError(f"{self.location}: cannot read {key}: {code}") from error
+            raise _complain(error, f"{self.location}: cannot read {key}: {code}") from error
         except BotoCoreError as error:
-            raise StoreError(f"{self.location}: cannot read {key}: {error}") from error
+            raise _complain(error, f"{self.location}: cannot read {key}: {error}") from error
+
+
+def _complain(error: ClientError | BotoCoreError, told: str) -> StoreError:
+    """A store that is overloaded or does not answer may do so later; one that refuses us will not."""
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return (StoreUnavailableError if status >= _SERVER_ERRORS else StoreError)(told)
+    return (StoreError if isinstance(error, NoCredentialsError) else StoreUnavailableError)(told)
 
 
 def open_model_bucket(url: str) -> S3Store:
@@ -97,7 +117,7 @@ def open_model_bucket(url: str) -> S3Store:
     if not bucket or not url.startswith(f"{SCHEME}://"):
         raise StoreError(f"model store: expected s3://bucket/prefix, found {url}")
     try:
-        client = build_client("s3", connections=_CONNECTIONS)
+        client = build_client("s3", connections=_CONNECTIONS, attempts=_ATTEMPTS)
     except SetupError as error:
         raise StoreError(f"model store {url}: {error}") from error
     return S3Store(client, bucket=bucket, prefix=prefix.rstrip("/") + "/" if prefix.strip("/") else "")

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 import numpy as np
 import structlog
 
-from models.object_store import StoreError
+from models.object_store import StoreError, StoreUnavailableError
 from models.store import ModelSet, ModelStore
 from models.structures import ContractError
 from service import metrics
@@ -54,7 +54,7 @@ class ModelSource:
         self._thread: threading.Thread | None = None
         try:
             self._pipeline = build(store.load_set(pinned) if pinned else store.load_promoted())
-        except (StoreError, ValueError, RuntimeError) as error:
+        except (StoreError, ValueError, RuntimeError, ContractError) as error:
             raise SetupError(f"models: {_first_line(error)}") from error
 
     @property
@@ -106,7 +106,10 @@ class ModelSource:
         try:
             candidate = self._build(self._store.load_set(promoted))
             _try_out(candidate)
-        except (StoreError, ValueError, RuntimeError, ContractError, TransientError) as error:
+        except StoreUnavailableError as error:
+            _LOG.warning("models_unreadable", stored_set=promoted, reason=_first_line(error))
+            return False
+        except (StoreError, ValueError, RuntimeError, MemoryError, ContractError, TransientError) as error:
             self._refused[promoted] = _REFUSED_AGAIN_AFTER
             metrics.MODEL_SWAPS.labels("refused").inc()
             _LOG.error("models_refused", stored_set=promoted, error=type(error).__name__, reason=_first_line(error))

@@ -48,9 +48,14 @@ class Localizer:
 
         Raises:
             ContractError: the network's input is not the card's.
+            ValueError: the card lacks a threshold.
         """
         if runtime.input_hw != card.input_hw:
             raise ContractError(f"runtime.input_hw: the card says {card.input_hw}, found {runtime.input_hw}")
+        wanted = ("score_threshold", "iou_threshold", "min_box_ratio")
+        if missing := [name for name in wanted if name not in card.thresholds]:
+            found = ", ".join(card.thresholds) or "none"
+            raise ValueError(f"localizer/card.json: thresholds: expected {', '.join(missing)}, found {found}")
         self._runtime, self.card = runtime, card
         self._score_threshold = card.thresholds["score_threshold"]
         self._iou_threshold = card.thresholds["iou_threshold"]

@@ -77,6 +77,7 @@ def plan_load(factor: int, options: CapacityOptions, on_day: Callable[[], object
         math.ceil(peak / options.worker.photos_a_second / rules.peak_utilisation), rules.min_replicas
     )
     run = partial(_run, draw_arrivals(traffic, options.seed), options, max_replicas, on_day)
+    lengths = [max(1, round(seconds * options.worker.photos_a_second)) for seconds in _QUEUE_LENGTHS_S]
     by_min = tuple(
         run(count, rules.queue_length) for count in _offer_minimums(rules.min_replicas, needed, max_replicas)
     )
@@ -85,7 +86,7 @@ def plan_load(factor: int, options: CapacityOptions, on_day: Callable[[], object
         factor,
         peak,
         by_min,
-        tuple(run(rules.min_replicas, round(seconds * options.worker.photos_a_second)) for seconds in _QUEUE_LENGTHS_S),
+        tuple(run(rules.min_replicas, length) for length in lengths),
         kept[0] if kept else by_min[-1],
         is_kept=bool(kept),
     )

@@ -18,6 +18,7 @@ from service.errors import DamageServiceError, SetupError
 FIELD_MANAGER: Final = "vehicle-damage-rollout"
 """Who the API records as the owner of what is patched or created here."""
 _TIMEOUT_S: Final = (5, 30)  # connecting, reading
+_QUIET_LOG_S: Final = 300.0  # a connection that a router dropped without a word looks like a quiet log
 _TRIES: Final = 4
 _BACKOFF_S: Final = 0.3
 _BUSY_STATUSES: Final = (429, 500, 502, 503, 504)
@@ -48,6 +49,10 @@ class NotThere(SetupError):  # noqa: N818
 
 class LogNotYet(DamageServiceError):  # noqa: N818
     """The container has not started, so that there is no log."""
+
+
+class LogQuiet(ClusterUnavailable):
+    """Nothing was written for minutes; ask again."""
 
 
 class Cluster:
@@ -214,6 +219,7 @@ class Cluster:
 
         Raises:
             LogNotYet: the container has not started.
+            LogQuiet: nothing was written for five minutes of following.
             SetupError: it may not be read.
             ClusterUnavailable: the stream broke.
         """
@@ -227,7 +233,7 @@ class Cluster:
                 timestamps=True,
                 follow=follow,
                 _preload_content=False,
-                _request_timeout=(_TIMEOUT_S[0], None if follow else _TIMEOUT_S[1]),
+                _request_timeout=(_TIMEOUT_S[0], _QUIET_LOG_S if follow else _TIMEOUT_S[1]),
                 **options,
             )
             try:
@@ -240,7 +246,8 @@ class Cluster:
                 raise LogNotYet(f"{doing}: {_read_message(error)}") from error
             raise self._explain(doing, error) from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise ClusterUnavailable(f"{self._host}: {doing}: {_first_line(error)}") from error
+            kind = LogQuiet if follow and isinstance(error, urllib3.exceptions.ReadTimeoutError) else ClusterUnavailable
+            raise kind(f"{self._host}: {doing}: {_first_line(error)}") from error
 
     def _call(self, doing: str, function: Callable[..., Any], *names: str, _plain: bool = True, **options: Any) -> Any:
         try:
@@ -286,7 +293,7 @@ def connect(
             context=context or None,
             client_configuration=configuration,
         )
-    except (config.ConfigException, yaml.YAMLError, OSError) as error:
+    except (config.ConfigException, yaml.YAMLError, OSError, ValueError, TypeError, AttributeError) as error:
         reason = _first_line(error)
         if kubeconfig is not None or context:
             raise SetupError(f"kubeconfig: {reason}") from error

@@ -94,6 +94,11 @@ class Fleet:
     candidate_restarts: int = 0
     incumbent_pods: int = 0
 
+    @property
+    def is_full(self) -> bool:
+        """Is there no room for a pod more?"""
+        return str(self.pace.max_surge).removesuffix("%") == "0"
+
 
 def read_fleet(deployment: Object, pods: Sequence[Object]) -> Fleet:
     """Read a Deployment and its pods.
@@ -157,10 +162,10 @@ def patch_canary(fleet: Fleet, candidate: str, *, share: float, now: datetime) -
             Deployment's own pace has no surge and there is no room for more, puts them in their place.
         now: when.
     """
-    is_full = str(fleet.pace.max_surge).removesuffix("%") == "0"
-    ratio = share if is_full else share / (1 - share)
+    ratio = share if fleet.is_full else share / (1 - share)
     some = f"{max(math.floor(100 * ratio + 1e-9), 1)}%"
-    pace = Pace(0 if is_full else some, some if is_full else 0, NEVER_READY_S, _NO_DEADLINE_S)
+    surge, unavailable = (0, some) if fleet.is_full else (some, 0)
+    pace = Pace(surge, unavailable, NEVER_READY_S, _NO_DEADLINE_S)
     notes = {
         "phase": "canary",
         "incumbent": fleet.pin,
@@ -210,21 +215,21 @@ def patch_forget(fleet: Fleet) -> Object:
     return _patch(fleet, {**_ENDED, "refused": None}, pace=fleet.pace if fleet.is_held else None)
 
 
-def patch_pin(fleet: Fleet, digest: str, *, refused: str = "", reason: str = "") -> Object:
-    """Pin every pod to a set, at the Deployment's own pace and without a canary.
+def patch_pin(fleet: Fleet, digest: str) -> Object:
+    """Pin every pod to a set, at the Deployment's own pace and without a canary."""
+    notes = {**_ENDED, "refused": None, "reason": None, "previous": fleet.pin or fleet.previous or None}
+    return _patch(fleet, notes, pin=digest, pace=fleet.pace if fleet.is_held else None)
+
+
+def patch_undo(fleet: Fleet, digest: str, *, reason: str) -> Object:
+    """Pin every pod to the set before; the one that they leave is not tried again while the store names it.
 
     Args:
         fleet: as read.
-        digest: of the set.
-        refused: digest that shall not be tried again while the store names it.
+        digest: of the set before; after this there is none before it.
         reason: why, for people.
     """
-    notes = {
-        **_ENDED,
-        "refused": refused or None,
-        "reason": reason or None,
-        "previous": fleet.pin or fleet.previous or None,
-    }
+    notes = {**_ENDED, "refused": fleet.pin, "reason": reason, "previous": None}
     return _patch(fleet, notes, pin=digest, pace=fleet.pace if fleet.is_held else None)
 
 

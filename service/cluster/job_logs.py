@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from service.cluster.api import Cluster, ClusterUnavailable, LogNotYet, NotThere, Object
+from service.cluster.api import Cluster, ClusterUnavailable, LogNotYet, LogQuiet, NotThere, Object
 from service.cluster.job_state import read_state
 from service.cluster.submission import list_job_pods
 from service.errors import SetupError
@@ -74,9 +74,17 @@ def follow_logs(
         except SetupError as error:
             lines.put(error)
 
+    is_over, failures = False, 0
     while True:
-        is_over = read_state(cluster.fetch_job(name)).is_over  # before the pods: its last pods are then all known
-        for pod in list_job_pods(cluster, name):
+        try:
+            is_over = read_state(cluster.fetch_job(name)).is_over  # before the pods: its last pods are then all known
+            pods, failures = list_job_pods(cluster, name), 0
+        except ClusterUnavailable:
+            failures += 1
+            if failures > _TRIES:
+                raise
+            pods, is_over = [], False
+        for pod in pods:
             uid = pod["metadata"]["uid"]
             if uid not in readers and (pod.get("status") or {}).get("phase") != "Pending":
                 readers[uid] = threading.Thread(target=copy, args=(pod,), daemon=True, name=f"log-{uid}")
@@ -109,6 +117,8 @@ def _follow_pod(cluster: Cluster, pod: Object, pause: Callable[[float], None]) -
                     continue
                 last, failures = stamp, 0
                 yield LogLine(_index(pod), text)
+        except LogQuiet:
+            continue
         except (ClusterUnavailable, LogNotYet) as error:
             failures += 1
             if failures > _TRIES:

@@ -31,7 +31,7 @@ _NETWORKS: Final = ("localizer", "gate", "segmenter")
 _LAUNCHER: Final = ("python", "-m", "models.training.launch")
 _PROGRAM: Final = "vehicle-damage"
 
-_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,48}[a-z0-9])?")  # as a DNS label, with room for an index
+_NAME: Final = re.compile(r"[a-z]([-a-z0-9]{0,48}[a-z0-9])?")  # as a Service's name, with room for an index
 _LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _IMAGE: Final = re.compile(
     r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?(?::[0-9]+)?/)?"  # registry host and port
@@ -79,7 +79,7 @@ class JobRequest:
     extra_args: tuple[str, ...] = ()
     name: str = ""
     claim: str = "vehicle-damage-data"
-    service_account: str = "default"
+    service_account: str = "vehicle-damage-trainer"
     priority_class: str = "vehicle-damage-training"
     cpu: str = "4"
     memory: str = "16Gi"

@@ -22,7 +22,7 @@ _LOOK_BACK: Final = "5m"  # how far Prometheus itself looks for a series' last s
 PHOTOS: Final = f"{metrics.PHOTOS.describe()[0].name}_total"
 FAILURES: Final = f"{metrics.FAILURES.describe()[0].name}_total"
 REGIONS: Final = f"{metrics.REGIONS.describe()[0].name}_total"
-STAGE: Final = f"{metrics.STAGE.describe()[0].name}_bucket"
+STAGE: Final = metrics.STAGE.describe()[0].name
 INFO: Final = metrics.MODEL_SET.describe()[0].name
 
 
@@ -73,7 +73,8 @@ class Prometheus:
         regions = self._tally(f"sum by (model_set) ({self._count(REGIONS, window)})")
         failures = self._tally(f"sum by (model_set) ({self._count(FAILURES, window)})")
         stages = self.query(
-            f"histogram_quantile(0.95, sum by (le, model_set, stage) (rate({self._series(STAGE)}[{window}])))"
+            f"sum by (model_set, stage) (rate({self._series(f'{STAGE}_sum')}[{window}]))"
+            f" / sum by (model_set, stage) (rate({self._series(f'{STAGE}_count')}[{window}]))"
         )
 
         def gather(digest: str) -> Measures:
@@ -83,14 +84,14 @@ class Prometheus:
                 for status in ("inspected", "undamaged", "rejected")
             }
             by_name = {name: sum(v for labels, v in stages if labels["model_set"] == name) for name in names}
-            known = [p95_s for p95_s in by_name.values() if p95_s > 0]
+            known = [mean_s for mean_s in by_name.values() if mean_s > 0]
             return Measures(
                 photos=sum(counts.values()),
                 judged=counts["inspected"] + counts["undamaged"],
                 let_through=counts["inspected"],
                 regions=sum(regions.get((name, ""), 0.0) for name in names),
                 failures=sum(failures.get((name, ""), 0.0) for name in names),
-                p95_s=max(known) if known else math.nan,
+                mean_s=max(known) if known else math.nan,
             )
 
         return gather(stored_sets[0]), gather(stored_sets[1])

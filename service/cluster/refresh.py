@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from models.object_store import ConflictError, StoreError
+from models.object_store import ConflictError, StoreError, StoreUnavailableError
 from models.store import ModelStore
 from service.cluster import deployment as fleets
 from service.cluster import rollout
@@ -20,7 +20,7 @@ from service.cluster.api import Cluster, ClusterConflict, Object
 from service.cluster.deployment import Fleet
 from service.cluster.judgement import Tolerances, Verdict, judge
 from service.cluster.prometheus import Prometheus, PrometheusUnavailable
-from service.errors import SetupError
+from service.errors import SetupError, StorageUnavailable
 
 _TRIES: Final = 5
 
@@ -107,6 +107,7 @@ class Refresher:
         Raises:
             SetupError: the Deployment, the store or Prometheus cannot be used as told.
             ClusterUnavailable: the Kubernetes API does not answer.
+            StorageUnavailable: the store does not answer.
             ClusterConflict: others changed the Deployment every time.
         """
         return self._retry(self._look)
@@ -117,6 +118,7 @@ class Refresher:
         Raises:
             SetupError: there is nothing to go back to, or the set before is damaged.
             ClusterUnavailable: the Kubernetes API does not answer.
+            StorageUnavailable: the store does not answer.
             ClusterConflict: others changed the Deployment every time.
         """
         return self._retry(self._undo)
@@ -197,33 +199,49 @@ class Refresher:
                 self._store.promote_set(incumbent, instead_of=candidate)
         except ConflictError:
             raise
+        except StoreUnavailableError as error:
+            raise StorageUnavailable(f"models: {error}") from error
         except StoreError as error:
             return str(error)
         return ""
 
     def _undo(self) -> Step:
         fleet, promoted = self._read_fleet(), self._read_promoted()
-        if fleet.phase != "idle":
-            action = rollout.Return("undone by hand", is_refused=True)
-            if fleet.phase != "returning":
-                step = self._act(fleet, action)
-                if self._plan.dry_run:
-                    return step
-                fleet = self._read_fleet()
-            is_named = promoted == fleet.candidate
-            ending = rollout.RollStoreBack(fleet.incumbent, fleet.candidate) if is_named else rollout.EndReturn()
-            return self._act(fleet, ending)
-        if not fleet.previous:
-            raise SetupError(f"deployment {self._name}: no rollout went through before: there is nothing to go back to")
-        self._verify(fleet.previous)
-        patch = fleets.patch_pin(fleet, fleet.previous, refused=fleet.pin, reason="undone by hand")
+        if fleet.phase == "idle":
+            return self._undo_pin(fleet)
         action = rollout.Return("undone by hand", is_refused=True)
-        step = self._patch(fleet, action, patch, f"every pod goes back from {fleet.pin} to {fleet.previous}")
+        if fleet.phase != "returning":
+            step = self._act(fleet, action)
+            if self._plan.dry_run:
+                return step
+            fleet = self._read_fleet()
+        is_named = promoted == fleet.candidate
+        ending = rollout.RollStoreBack(fleet.incumbent, fleet.candidate) if is_named else rollout.EndReturn()
+        return self._act(fleet, ending)
+
+    def _undo_pin(self, fleet: Fleet) -> Step:
+        """Pin every pod to the set before; done once, it is done: there is nothing before that, so no second call, nor
+        one repeated for a lost answer, brings back what was left."""
+        action = rollout.Return("undone by hand", is_refused=True)
+        if not fleet.previous and fleet.refused and fleet.reason == action.reason:
+            step = Step(action, f"every pod was pinned to {fleet.pin} instead of {fleet.refused}")
+            target, bad = fleet.pin, fleet.refused
+        elif not fleet.previous:
+            raise SetupError(f"deployment {self._name}: no rollout went through before: there is nothing to go back to")
+        else:
+            target, bad = fleet.previous, fleet.pin
+            self._verify(target)
+            patch = fleets.patch_undo(fleet, target, reason=action.reason)
+            step = self._patch(fleet, action, patch, f"every pod goes back from {bad} to {target}")
         if not self._plan.rolls_store_back or self._plan.dry_run:
             return step
-        why_not = self._promote_again(fleet.previous, fleet.pin)
-        told = f"{fleet.pin} stays promoted ({why_not}) and is not tried again" if why_not else "promoted.json follows"
-        return Step(action, f"{step.told}; {told}", step.patch)
+        return Step(action, f"{step.told}; {self._follow_with_store(target, bad)}", step.patch)
+
+    def _follow_with_store(self, target: str, bad: str) -> str:
+        if why_not := self._promote_again(target, bad):
+            return f"{bad} stays promoted ({why_not}) and is not tried again"
+        promoted = self._read_promoted()
+        return "promoted.json follows" if promoted == target else f"promoted.json names {promoted}"
 
     def _patch(self, fleet: Fleet, action: rollout.Action, patch: Object, told: str) -> Step:
         if not self._plan.dry_run:
@@ -237,6 +255,8 @@ class Refresher:
     def _read_promoted(self) -> str:
         try:
             return self._store.read_promoted_digest()
+        except StoreUnavailableError as error:
+            raise StorageUnavailable(f"models: {error}") from error
         except StoreError as error:
             raise SetupError(f"models: {error}") from error
 
@@ -244,6 +264,8 @@ class Refresher:
         """Read every byte of a set: a damaged one is never tried, and nothing is changed."""
         try:
             self._store.load_set(digest)
+        except StoreUnavailableError as error:
+            raise StorageUnavailable(f"models: {error}") from error
         except StoreError as error:
             raise SetupError(f"models: {digest} is not tried: {error}") from error
 

@@ -163,6 +163,8 @@ def _decide_idle(facts: Facts, _policy: Policy) -> Action:  # noqa: PLR0911 - a 
         return Wait(f"{promoted} is promoted, and no worker runs to try it beside")
     if not fleet.is_settled:
         return Wait(f"{promoted} is promoted, and another change of the deployment goes on")
+    if fleet.is_full and fleet.replicas == 1:
+        return Wait(f"{promoted} is promoted; one worker, and no surge: nothing would be left to compare with")
     return StartCanary(promoted)
 
 
@@ -175,7 +177,7 @@ def _decide_canary(facts: Facts, policy: Policy) -> Action:  # noqa: PLR0911 - a
     if not fleet.replicas or (fleet.candidate_pods and not fleet.incumbent_pods):
         return Return("no pod of the incumbent is left to compare with", is_refused=False)
     elapsed = facts.now - fleet.started_at
-    if trouble := _find_pod_trouble(fleet, elapsed, policy):
+    if trouble := _find_pod_trouble(fleet, elapsed, policy, has_served=verdict is not None):
         return trouble
     told = f"canary of {fleet.candidate} for {_minutes(elapsed)}"
     if verdict is None:
@@ -195,11 +197,11 @@ def _decide_canary(facts: Facts, policy: Policy) -> Action:  # noqa: PLR0911 - a
     return Spread(str(verdict))
 
 
-def _find_pod_trouble(fleet: Fleet, elapsed: timedelta, policy: Policy) -> Return | None:
+def _find_pod_trouble(fleet: Fleet, elapsed: timedelta, policy: Policy, *, has_served: bool) -> Return | None:
     if fleet.candidate_restarts >= _MAX_RESTARTS:
         return Return(f"a pod of it restarted {fleet.candidate_restarts} times", is_refused=True)
-    if fleet.candidate_ready or elapsed <= policy.ready_within:
-        return None
+    if fleet.candidate_ready or has_served or elapsed <= policy.ready_within:
+        return None  # a pod that served and is replaced, as on a spot node that went, says nothing against its set
     if fleet.candidate_blocked == fleet.candidate_pods:
         return Return(f"no node or no image for its pods in {_minutes(elapsed)}", is_refused=False, is_untried=True)
     return Return(f"no pod of it is ready after {_minutes(elapsed)}", is_refused=True)
@@ -214,7 +216,9 @@ def _decide_spreading(facts: Facts, _policy: Policy) -> Action:
     deadline = timedelta(seconds=fleet.pace.progress_deadline_s)
     # A canary outlasts that deadline, so Kubernetes reports it passed until the first pod counts as available.
     if fleet.has_stalled and (fleet.started_at is None or facts.now - fleet.started_at > deadline):
-        return Return("Kubernetes saw no progress within the deployment's deadline", is_refused=True)
+        told = "Kubernetes saw no progress within the deployment's deadline"
+        is_blocked = fleet.candidate_blocked > 0
+        return Return(told, is_refused=not is_blocked, is_untried=is_blocked)
     if fleet.is_settled:
         return Finish()
     return Wait(f"{fleet.candidate} reaches the pods: {fleet.candidate_ready} of {fleet.replicas} are ready with it")

@@ -42,7 +42,7 @@ def submit(
     arg: Annotated[list[str] | None, typer.Option(help="Further word of the command; may be given again.")] = None,
     name: Annotated[str, typer.Option(help="Of the job; else its kind and the digest of what is asked.")] = "",
     claim: Annotated[str, typer.Option(help="PersistentVolumeClaim mounted at /data.")] = "vehicle-damage-data",
-    service_account: Annotated[str, typer.Option(help="Whose identity the pods have.")] = "default",
+    service_account: Annotated[str, typer.Option(help="Whose identity the pods have.")] = "vehicle-damage-trainer",
     priority_class: Annotated[str, typer.Option(help="Of the pods.")] = "vehicle-damage-training",
     cpu: Annotated[str, typer.Option(help="Cores of each pod.")] = "4",
     memory: Annotated[str, typer.Option(help="Of each pod.")] = "16Gi",
@@ -173,10 +173,14 @@ def cancel(
 def _follow(cluster: Any, name: str) -> None:
     """Tell each change of a job on stderr, the end on stdout."""
     read_state, list_pods = _load("job_state").read_state, _load("submission").list_job_pods
+    unavailable = _load("api").ClusterUnavailable
     told, job = "", None
     for found in _load("following").follow_job(cluster, name):
         job = found or job
-        state = read_state(job, list_pods(cluster, name))
+        try:
+            state = read_state(job, list_pods(cluster, name))
+        except unavailable:
+            continue  # the watch, which asks again, tells when the API stays away
         if state.is_over:
             typer.echo(str(state))
             raise typer.Exit(0 if state.phase == "complete" else _EXIT_FAILED)

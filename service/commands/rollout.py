@@ -59,7 +59,7 @@ def rollout(
     error_ratio_tolerance: Annotated[
         float, typer.Option(min=0, max=1, help="Rise of the share of attempts that fail, beyond chance.")
     ] = 0.01,
-    latency_tolerance: Annotated[float, typer.Option(min=0, help="Relative rise of the 95th percentile.")] = 0.25,
+    latency_tolerance: Annotated[float, typer.Option(min=0, help="Relative rise of the mean seconds a photo.")] = 0.25,
     prometheus_match: Annotated[
         str | None, typer.Option(help='Label matchers of the workers\' series; else namespace="NAMESPACE"; "": all.')
     ] = None,

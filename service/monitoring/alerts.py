@@ -17,7 +17,9 @@ from service.monitoring.foreign import (
     REFRESH_JOBS,
     REPLICAS_AVAILABLE,
     REPLICAS_WANTED,
+    SCALER_DEPLOYMENT,
     SCALER_ERRORS,
+    SCALER_PAUSED,
     WORKER_DEPLOYMENTS,
 )
 
@@ -29,10 +31,14 @@ GATE_BAND: Final = 3
 """The gate lets pass between this share and this multiple of what it let pass in the week before."""
 
 GATE_BAND_PHOTOS: Final = 1000
+_RULES_EVERY_S: Final = 30
+"""Rules are evaluated so often, or less often: the photos of recorded rates are then so many, or more."""
+
 LEAST_FAILURES: Final = 10
 
 _WORKERS: Final = f'deployment=~"{WORKER_DEPLOYMENTS}"'
 _OUR_SCALER: Final = f'scaledObject=~"{OURS}"'
+_SCALER: Final = f'deployment="{SCALER_DEPLOYMENT}"'
 _OUR_JOB: Final = f'job_name=~"{OURS}"'
 _OUR_NAMESPACE: Final = f'namespace=~"{OURS}"'
 _REFRESH: Final = f'job_name=~"{REFRESH_JOBS}"'
@@ -77,6 +83,13 @@ def _of_workers(replicas: ForeignMetric) -> str:
     return f"{aggregate('max', replicas, ['namespace', 'deployment'])} ({select(replicas, _WORKERS)})"
 
 
+def _stopped_scalers() -> str:
+    """Without workers nobody else tells how long the queue is, so that a scaler that does nothing has to be told of."""
+    paused = f"{aggregate('max', SCALER_PAUSED, ['scaledObject'])} ({select(SCALER_PAUSED, _OUR_SCALER)})"
+    operator = f"{aggregate('max', REPLICAS_AVAILABLE, ['deployment'])} ({select(REPLICAS_AVAILABLE, _SCALER)})"
+    return f'{paused} == 1\nor label_replace(\n{operator} == 0,\n"scaledObject", "$1", "deployment", "(.*)")'
+
+
 def _failed_jobs() -> str:
     ours, in_our_namespace = (select(JOB_FAILED, _GAVE_UP, own, _NO_REFRESH) for own in (_OUR_JOB, _OUR_NAMESPACE))
     return f"{aggregate('max', JOB_FAILED, _ONE_JOB)} ({ours} or {in_our_namespace}) == 1"
@@ -94,7 +107,12 @@ def _off_its_band() -> str:
     """The gate's rate of six hours far from that of the week before; only where enough photos say so."""
     change = f"{recordings.GATED_NOW.name}\n/ {recordings.GATED_BEFORE.name}"
     enough = f"{increase(metrics.PHOTOS, '6h', recordings.JUDGED)} > {GATE_BAND_PHOTOS}"
-    return f"(\n{change} > {GATE_BAND}\nor\n{change} < 1 / {GATE_BAND}\n)\nand {enough}"
+    rates = select(recordings.PHOTOS.series, recordings.JUDGED)
+    before = (
+        f"{_RULES_EVERY_S} * {aggregate('sum', recordings.PHOTOS.series, INSTALLATION)} "
+        f"(sum_over_time({rates}[7d] offset 6h)) > {GATE_BAND_PHOTOS}"
+    )
+    return f"(\n{change} > {GATE_BAND}\nor\n{change} < 1 / {GATE_BAND}\n)\nand {enough}\nand {before}"
 
 
 _DELETED: Final = 'outcome="deleted"'
@@ -142,6 +160,14 @@ ALERTS: Final = (
         f"{increase(SCALER_ERRORS, '10m', _OUR_SCALER, by=['scaledObject'])} > 0",
         "{{ $labels.scaledObject }}: KEDA cannot scale it",
         "KEDA fails to read the queue or to set replicas: from zero workers, none would come.",
+    ),
+    Alert(
+        "ScalerStopped",
+        "critical",
+        "30m",
+        _stopped_scalers(),
+        "{{ $labels.scaledObject }}: paused or not running, nothing scales the workers",
+        "A ScaledObject is paused, or KEDA's operator is not there: from zero workers, none would come.",
     ),
     Alert(
         "DeadLettersArriving",

@@ -13,6 +13,7 @@ from service.monitoring.foreign import (
     REPLICAS_AVAILABLE,
     REPLICAS_WANTED,
     SCALER_ERRORS,
+    SCALER_PAUSED,
 )
 
 HERE: Final = {"namespace": "fleet", "job": "vehicle-damage"}
@@ -177,6 +178,30 @@ CASES: Final = (
         "40m",
     ),
     Case(
+        "ScalerStopped",
+        "paused",
+        {_series(SCALER_PAUSED, scaledObject="vehicle-damage-worker"): "1x60"},
+        "40m",
+        ({"scaledObject": "vehicle-damage-worker"},),
+    ),
+    Case(
+        "ScalerStopped",
+        "no operator",
+        {_series(REPLICAS_AVAILABLE, deployment="keda-operator"): "0x60"},
+        "40m",
+        ({"scaledObject": "keda-operator", "deployment": "keda-operator"},),
+    ),
+    Case(
+        "ScalerStopped",
+        "another's paused, ours and the operator at work",
+        {
+            _series(SCALER_PAUSED, scaledObject="checkout"): "1x60",
+            _series(SCALER_PAUSED, scaledObject="vehicle-damage-worker"): "0x60",
+            _series(REPLICAS_AVAILABLE, deployment="keda-operator"): "1x60",
+        },
+        "40m",
+    ),
+    Case(
         "DeadLettersArriving",
         "two more",
         {_series(metrics.DEAD_LETTERS, queue="photos-dead"): "5x30 7x20"},
@@ -247,6 +272,12 @@ CASES: Final = (
         "GateRateOutsideBand",
         "2 % before, 10 % now, of few photos",
         {_photos("undamaged"): "0+98x200 19600+0.9x400", _photos("inspected"): "0+2x200 400+0.1x400"},
+        "595m",
+    ),
+    Case(
+        "GateRateOutsideBand",
+        "nothing of few photos before, 10 % now",
+        {_photos("undamaged"): "0+1x200 200+90x400", _photos("inspected"): "0x200 0+10x400"},
         "595m",
     ),
     Case("CanaryWorse", "the other set is as good", {**_OLD_SERVES, **_NEW_AS_GOOD}, "50m"),

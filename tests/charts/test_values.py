@@ -59,6 +59,8 @@ OTHERS: dict[str, object] = {
     "review.extraEnv": [{"name": "TOKEN", "secretKeyRef": {"name": "tokens", "key": "token"}}],
     "review.tolerations": [{"key": "spot", "operator": "Exists"}],
     "review.ingress.path": "/damage",
+    "review.ingress.controllerCidrs": ["10.5.0.0/16"],
+    "tasks.tolerations": [{"key": "spot", "operator": "Exists"}],
     "networkPolicy.httpsCidrs": ["10.2.0.0/16"],
     "networkPolicy.apiServerCidrs": ["10.3.0.0/16"],
     "networkPolicy.apiServerPorts": [8443],

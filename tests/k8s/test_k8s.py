@@ -15,6 +15,7 @@ from tests.conftest import require
 
 ROOT = Path(__file__).parents[2]
 K8S = ROOT / "k8s"
+CHART = ROOT / "charts" / "vehicle-damage"
 WORKER = "vehicle-damage-worker"
 
 
@@ -88,7 +89,7 @@ def test_argo_leaves_to_the_rollout_what_it_patches():
 
 
 def test_fleet_leaves_to_the_rollout_what_it_patches():
-    [fleet] = load("delivery/fleet.yaml")
+    fleet = yaml.safe_load((CHART / "fleet.yaml").read_text())
     [left] = fleet["diff"]["comparePatches"]
     assert (left["kind"], left["name"]) == ("Deployment", WORKER)
     assert {operation["op"] for operation in left["operations"]} == {"remove"}
@@ -100,8 +101,12 @@ def test_fleet_leaves_to_the_rollout_what_it_patches():
 
 
 def test_both_deliveries_install_the_chart_with_values_that_are_there():
-    [fleet] = load("delivery/fleet.yaml")
-    assert (K8S / "delivery" / fleet["helm"]["chart"] / "Chart.yaml").is_file()
+    [repository] = load("delivery/gitrepo.yaml")
+    [path] = repository["spec"]["paths"]
+    bundle = ROOT / path  # Fleet reads nothing outside of it; beside a Chart.yaml it needs no chart named
+    assert (bundle / "Chart.yaml").is_file()
+    fleet = yaml.safe_load((bundle / "fleet.yaml").read_text())
+    assert "chart" not in fleet["helm"]
     targets = {target["name"]: target for target in fleet["targetCustomizations"]}
     [application_set] = load("delivery/argocd.yaml")
     source = application_set["spec"]["template"]["spec"]["source"]
@@ -110,7 +115,8 @@ def test_both_deliveries_install_the_chart_with_values_that_are_there():
     assert environments == {"staging", "production"} == set(targets) - {"others"}
     for environment in environments:
         [values] = targets[environment]["helm"]["valuesFiles"]
-        assert (K8S / "delivery" / values).is_file()
+        assert (bundle / values).resolve().is_relative_to(bundle)
+        assert (bundle / values).is_file()
         [name] = source["helm"]["valueFiles"]
         assert (ROOT / source["path"] / name.replace("{{ .environment }}", environment)).is_file()
     assert targets["others"]["doNotDeploy"] is True

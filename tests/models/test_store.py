@@ -264,6 +264,14 @@ def test_a_rollback_brings_the_set_before_back_and_another_undoes_it(store: Mode
     assert serving(store) == {"localizer": "one", "gate": "two", "segmenter": "two"}
 
 
+def test_a_promotion_that_is_repeated_keeps_the_set_before(store: ModelStore):
+    before = serving(store)
+    for _ in range(2):
+        store.promote({"gate": "two"})
+    store.rollback()
+    assert serving(store) == before
+
+
 def test_the_first_promotion_cannot_be_rolled_back(store: ModelStore):
     with pytest.raises(StoreError, match="there is no previous set"):
         store.rollback()

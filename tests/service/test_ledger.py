@@ -1,9 +1,11 @@
 """One contract for the ledger, kept by SQLite and by PostgreSQL."""
 
 import os
+import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
@@ -264,3 +266,13 @@ def test_the_password_is_in_no_message_of_an_outage(postgres_url: str):
         ledger.record_results([result()])
     assert "hunter2" not in str(outage.value)
     assert name in str(outage.value)
+
+
+def test_a_database_that_takes_connections_and_says_nothing_is_an_outage():
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        start = time.monotonic()
+        with pytest.raises(SetupError, match="timeout"):
+            open_ledger(f"postgresql+psycopg://u:p@127.0.0.1:{silent.getsockname()[1]}/ledger")
+    assert time.monotonic() - start < 60

@@ -6,8 +6,9 @@ from threading import Barrier
 from uuid import uuid4
 
 import pytest
+from botocore.stub import Stubber
 
-from models.object_store import ConflictError, MissingObjectError, StoreError
+from models.object_store import ConflictError, MissingObjectError, StoreError, StoreUnavailableError
 from models.store import NETWORKS, ModelStore
 from service.embedded import EmbeddedAws
 from service.model_bucket import S3Store, open_model_bucket
@@ -107,7 +108,7 @@ def test_a_store_that_does_not_answer_is_named(aws_away: EmbeddedAws):
     client = aws_away.client("s3")
     store = S3Store(client, bucket="models", prefix="")
     for act in (lambda: store.read("k"), lambda: store.write("k", b"", replaces=None)):
-        with pytest.raises(StoreError, match=r"s3://models/: cannot .* k: "):
+        with pytest.raises(StoreUnavailableError, match=r"s3://models/: cannot .* k: "):
             act()
 
 
@@ -124,3 +125,18 @@ def test_what_is_no_url_of_a_bucket_is_refused(url: str):
 def test_a_url_names_bucket_and_prefix(url: str, location: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     assert open_model_bucket(url).location == location
+
+
+@pytest.mark.parametrize(("status", "may_pass"), [(503, True), (500, True), (403, False), (400, False)])
+def test_a_store_that_is_busy_may_answer_later_and_one_that_refuses_will_not(
+    aws: EmbeddedAws, status: int, may_pass: bool
+):
+    client = aws.client("s3")
+    store = S3Store(client, bucket="models", prefix="")
+    with Stubber(client) as stub:
+        for call in ("get_object", "put_object"):
+            stub.add_client_error(call, "Code", http_status_code=status)
+        for act in (lambda: store.read("k"), lambda: store.write("k", b"", replaces=None)):
+            with pytest.raises(StoreError, match="Code") as told:
+                act()
+            assert isinstance(told.value, StoreUnavailableError) is may_pass

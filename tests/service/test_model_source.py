@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
-from models.object_store import FolderStore
+from models.object_store import FolderStore, StoreUnavailableError
 from models.store import PROMOTED_KEY, ModelSet, ModelStore, sha256_hex
 from models.structures import DAMAGE_CLASSES
 from service.errors import SetupError
@@ -168,4 +168,39 @@ def test_a_pin_on_a_set_that_never_was_is_refused_at_start(store: ModelStore, pi
 def test_a_damaged_promoted_set_is_refused_at_start(store: ModelStore, root: Path):
     (root / "gate" / "1" / "model.bin").write_bytes(b"wrong")
     with pytest.raises(SetupError, match=r"models: .*gate/1/model\.bin"):
+        ModelSource(store, build)
+
+
+class Away(FolderStore):
+    """A store that can be away."""
+
+    is_away = False
+
+    def read(self, key: str) -> bytes:
+        if self.is_away and key != PROMOTED_KEY:
+            raise StoreUnavailableError(f"{self.location}: cannot read {key}: SlowDown")
+        return super().read(key)
+
+
+def test_a_store_that_is_away_for_a_moment_refuses_nothing(store: ModelStore, root: Path):
+    objects = Away(root)
+    source = ModelSource(ModelStore(objects), build)
+    add_segmenter(store, "2", 0.5)
+    store.promote({"segmenter": "2"})
+    before, objects.is_away = swaps("refused"), True
+    assert not source.refresh()
+    assert swaps("refused") == before
+    objects.is_away = False
+    assert source.refresh()
+
+
+def test_a_card_without_a_threshold_never_serves(store: ModelStore):
+    source = ModelSource(store, build)
+    first = store.load_promoted().versions["localizer"]
+    store.add(first.card.model_copy(update={"version": "2", "thresholds": {}}), first.files)
+    store.promote({"localizer": "2"})
+    before = swaps("refused")
+    assert not source.refresh()
+    assert swaps("refused") == before + 1
+    with pytest.raises(SetupError, match=r"localizer/card\.json: thresholds: expected score_threshold"):
         ModelSource(store, build)

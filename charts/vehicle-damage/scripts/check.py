@@ -53,8 +53,10 @@ def main() -> int:
     s3 = build_client("s3", connections=1)
     checks: list[tuple[str, Callable[[], None]]] = [
         ("queue", Queue(build_client("sqs", connections=1), settings.queue_url).check),
-        *[(f"bucket {name}", lambda name=name: check_bucket(s3, name)) for name in settings.photo_buckets],
-        (f"bucket {settings.results_bucket}", lambda: check_bucket(s3, settings.results_bucket)),
+        *[
+            (f"bucket {name}", lambda name=name: check_bucket(s3, name, must_list=True))
+            for name in (*settings.photo_buckets, settings.results_bucket)
+        ],
         ("models", lambda: check_models(settings)),
         ("ledger", lambda: check_ledger(settings)),
     ]

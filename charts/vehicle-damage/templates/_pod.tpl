@@ -21,6 +21,18 @@ securityContext:
     type: RuntimeDefault
 {{- end }}
 
+{{/* Where pods run that are neither workers nor pages. */}}
+{{- define "vehicle-damage.taskPlacement" -}}
+{{- with .Values.tasks.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tasks.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
 {{- define "vehicle-damage.containerSecurity" -}}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true

@@ -58,3 +58,8 @@ def test_an_objective_that_nothing_keeps_is_said_to_be_missed():
     assert not load.is_kept
     assert [own.min_replicas for own in load.by_min] == [1]
     assert load.chosen.oldest_s >= OPTIONS.slo_oldest_s
+
+
+def test_a_pod_that_takes_longer_than_the_shortest_wait_is_planned_for():
+    slow = OPTIONS.model_copy(update={"worker": Worker(photos_a_second=0.2)})
+    assert [own.queue_length for own in plan_load(1, slow).by_queue_length] == [1, 2, 6, 12, 24]

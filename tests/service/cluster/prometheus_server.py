@@ -18,7 +18,7 @@ class Answers:
     body: bytes | None = None
 
     def tell(
-        self, digest: str, *, inspected: float, undamaged: float, regions: float, failures: float, p95_s: float
+        self, digest: str, *, inspected: float, undamaged: float, regions: float, failures: float, mean_s: float
     ) -> None:
         """Fill in what the pods of one set did; its label is the digest with "served-" before it."""
         name = f"served-{digest}"
@@ -28,9 +28,9 @@ class Answers:
             "vehicle_damage_photos_total": [({"status": "inspected"}, inspected), ({"status": "undamaged"}, undamaged)],
             "vehicle_damage_regions_total": [({}, regions)],
             "vehicle_damage_failures_total": [({}, failures)],
-            "vehicle_damage_stage_seconds_bucket": [
-                ({"stage": "gate"}, p95_s / 4),
-                ({"stage": "segment"}, p95_s * 3 / 4),
+            "vehicle_damage_stage_seconds_sum": [
+                ({"stage": "gate"}, mean_s / 4),
+                ({"stage": "segment"}, mean_s * 3 / 4),
             ],
         }.items():
             self.series.setdefault(metric, []).extend(({"model_set": name, **labels}, value) for labels, value in rows)

@@ -93,9 +93,24 @@ def test_a_server_that_never_answers_is_told(tmp_path: Path, monkeypatch: pytest
             cluster.list_pods("a=b")
 
 
+DAMAGED = """
+apiVersion: v1
+kind: Config
+current-context: a
+clusters: [{name: a, cluster: {server: "https://127.0.0.1:1", certificate-authority-data: "abc"}}]
+users: [{name: a, user: {token: a}}]
+contexts: [{name: a, context: {cluster: a, user: a}}]
+"""
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(None, "Invalid kube-config file"), ("kind: [", "while parsing"), ("{}", "Invalid kube-config")],
+    [
+        (None, "Invalid kube-config file"),
+        ("kind: [", "while parsing"),
+        ("{}", "Invalid kube-config"),
+        (DAMAGED, "padding"),
+    ],
 )
 def test_a_kubeconfig_that_is_none_is_named(tmp_path: Path, content: str | None, words: str):
     path = tmp_path / "config"

@@ -155,7 +155,7 @@ def test_a_rollout_runs_from_canary_to_the_end(rollout):
     run_rollout, store, answers, _, old = rollout
     new = promote(store, "0002")
     for digest in (old, new):
-        answers.tell(digest, inspected=300, undamaged=700, regions=500, failures=0, p95_s=0.4)
+        answers.tell(digest, inspected=300, undamaged=700, regions=500, failures=0, mean_s=0.4)
     result = run_rollout("rollout", "--until-done", "--observe", "1s", "--interval", "0.05s")
     assert result.exit_code == 0, result.output
     assert f"canary of {new} begins on 25% of the pods" in result.stdout
@@ -167,8 +167,8 @@ def test_a_rollout_runs_from_canary_to_the_end(rollout):
 def test_a_bad_rollout_ends_with_1_and_the_store_rolled_back(rollout):
     run_rollout, store, answers, _, old = rollout
     new = promote(store, "0002")
-    answers.tell(old, inspected=300, undamaged=700, regions=500, failures=0, p95_s=0.4)
-    answers.tell(new, inspected=0, undamaged=0, regions=0, failures=50, p95_s=0.4)
+    answers.tell(old, inspected=300, undamaged=700, regions=500, failures=0, mean_s=0.4)
+    answers.tell(new, inspected=0, undamaged=0, regions=0, failures=50, mean_s=0.4)
     result = run_rollout("rollout", "--until-done", "--observe", "1s", "--interval", "0.05s")
     assert result.exit_code == 1, result.output
     assert f"{new} is refused, back to {old}: " in result.stdout
@@ -178,8 +178,8 @@ def test_a_bad_rollout_ends_with_1_and_the_store_rolled_back(rollout):
 def test_a_rollout_is_undone(rollout):
     run_rollout, store, answers, _, old = rollout
     new = promote(store, "0002")
-    answers.tell(old, inspected=300, undamaged=700, regions=500, failures=0, p95_s=0.4)
-    answers.tell(new, inspected=300, undamaged=700, regions=500, failures=0, p95_s=0.4)
+    answers.tell(old, inspected=300, undamaged=700, regions=500, failures=0, mean_s=0.4)
+    answers.tell(new, inspected=300, undamaged=700, regions=500, failures=0, mean_s=0.4)
     run_rollout("rollout", "--until-done", "--observe", "1s", "--interval", "0.05s")
     assert f"every pod goes back from {new} to {old}" in run_rollout("rollback", "--dry-run").stdout
     assert store.read_promoted_digest() == new

@@ -11,6 +11,7 @@ from service.cluster.job_logs import LogLine, follow_logs, read_logs
 from service.errors import SetupError
 from tests.service.cluster.api_server import Fault, State
 from tests.service.cluster.test_api import JOB
+from tests.service.world import wait_until
 
 COMPLETE = [{"type": "Complete", "status": "True"}]
 START = datetime.now(UTC) - timedelta(seconds=30)
@@ -110,3 +111,29 @@ def test_a_job_that_is_none_is_named(cluster: Cluster):
     for read in (read_logs, follow_logs):
         with pytest.raises(NotThere, match=r'jobs.batch "one" not found'):
             list(itertools.islice(read(cluster, "one"), 1))
+
+
+def test_a_quiet_log_is_asked_for_again_and_again(cluster: Cluster, job: State, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("service.cluster.api._QUIET_LOG_S", 0.05)
+    add_pod(job, 0, "a", is_open=True)
+    followed = follow(cluster)
+    assert next(followed) == LogLine("0", "a")
+
+    def is_asked(times: int) -> bool:
+        with job.lock:
+            return sum("/log" in path for _, path, _ in job.requests) > times
+
+    wait_until(lambda: is_asked(10), "a quiet log is not an outage, however often")
+    with job.lock:
+        job.logs["one-0"] += stamped("b", start_s=5)
+        job.open_logs.clear()
+        job.lock.notify_all()
+    job.set_status("one", conditions=COMPLETE)
+    assert list(followed) == [LogLine("0", "b")]
+
+
+def test_an_api_that_is_away_for_a_moment_ends_no_log(cluster: Cluster, job: State):
+    add_pod(job, 0, "a")
+    job.faults.append(Fault("GET", "/pods", "status", code=503, times=12))
+    job.set_status("one", conditions=COMPLETE)
+    assert [line.text for line in follow(cluster)] == ["a"]

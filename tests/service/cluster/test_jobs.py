@@ -58,7 +58,7 @@ def test_a_bug_a_lost_node_and_a_stop_are_told_apart(request_: JobRequest):
     rules = job_of(request_)["spec"]["podFailurePolicy"]["rules"]
     assert rules[0] == {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
     by_code = {code: rule["action"] for rule in rules[1:] for code in rule["onExitCodes"]["values"]}
-    assert by_code == {2: "FailJob", 126: "FailJob", 127: "FailJob", 130: "Count", 137: "Count", 143: "Count"}
+    assert by_code == {2: "FailJob", 126: "FailJob", 127: "FailJob", 130: "Count", 137: "Count", 143: "Ignore"}
     assert {rule["onExitCodes"]["containerName"] for rule in rules[1:]} == {container_of(request_)["name"]}
 
 

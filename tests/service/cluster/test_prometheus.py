@@ -12,19 +12,19 @@ from service.errors import SetupError
 
 def test_measures_are_gathered_by_store_digest(prometheus):
     url, answers = prometheus
-    answers.tell("old", inspected=300, undamaged=700, regions=500, failures=2, p95_s=0.4)
-    answers.tell("new", inspected=30, undamaged=60, regions=45, failures=0, p95_s=0.8)
+    answers.tell("old", inspected=300, undamaged=700, regions=500, failures=2, mean_s=0.4)
+    answers.tell("new", inspected=30, undamaged=60, regions=45, failures=0, mean_s=0.8)
     old, new = Prometheus(url, match='namespace="vd"').measure(("old", "new"), window_s=900)
     assert (old.photos, old.judged, old.let_through, old.regions, old.failures) == (1000, 1000, 300, 500, 2)
     assert (new.photos, new.judged, new.let_through, new.regions, new.failures) == (90, 90, 30, 45, 0)
-    assert (old.p95_s, new.p95_s) == pytest.approx((0.4, 0.8))
+    assert (old.mean_s, new.mean_s) == pytest.approx((0.4, 0.8))
     assert all('{namespace="vd"}[900s]' in expression for expression in answers.expressions)
 
 
 def test_a_set_that_served_with_several_settings_is_taken_together(prometheus):
     url, answers = prometheus
-    answers.tell("old", inspected=3, undamaged=7, regions=5, failures=0, p95_s=0.4)
-    answers.tell("new", inspected=3, undamaged=7, regions=5, failures=0, p95_s=0.4)
+    answers.tell("old", inspected=3, undamaged=7, regions=5, failures=0, mean_s=0.4)
+    answers.tell("new", inspected=3, undamaged=7, regions=5, failures=0, mean_s=0.4)
     answers.series["vehicle_damage_model_set_info"].append(({"model_set": "served-new", "stored_set": "old"}, 1.0))
     old, _ = Prometheus(url).measure(("old", "new"), window_s=60)
     assert old.judged == 20
@@ -32,18 +32,18 @@ def test_a_set_that_served_with_several_settings_is_taken_together(prometheus):
 
 def test_a_set_that_prometheus_does_not_know_yet_gives_nothing(prometheus):
     url, answers = prometheus
-    answers.tell("old", inspected=3, undamaged=7, regions=5, failures=0, p95_s=0.4)
+    answers.tell("old", inspected=3, undamaged=7, regions=5, failures=0, mean_s=0.4)
     assert Prometheus(url).measure(("old", "new"), window_s=60) is None
 
 
 def test_rejections_are_photos_that_nobody_judged_and_no_time_is_unknown(prometheus):
     url, answers = prometheus
     for digest in ("old", "new"):
-        answers.tell(digest, inspected=3, undamaged=7, regions=5, failures=0, p95_s=math.nan)
+        answers.tell(digest, inspected=3, undamaged=7, regions=5, failures=0, mean_s=math.nan)
     answers.series["vehicle_damage_photos_total"].append(({"model_set": "served-new", "status": "rejected"}, 4.0))
     _, new = Prometheus(url).measure(("old", "new"), window_s=60)
     assert (new.photos, new.judged) == (14, 10)
-    assert math.isnan(new.p95_s)
+    assert math.isnan(new.mean_s)
 
 
 def test_the_metrics_are_those_that_the_service_declares():

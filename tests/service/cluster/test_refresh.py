@@ -26,7 +26,7 @@ PLAN = Plan(
     policy=rollout.Policy(timedelta(minutes=30), timedelta(minutes=120), timedelta(minutes=10)),
     tolerances=Tolerances(min_photos=100),
 )
-SOUND = {"inspected": 300, "undamaged": 700, "regions": 500, "failures": 0, "p95_s": 0.4}
+SOUND = {"inspected": 300, "undamaged": 700, "regions": 500, "failures": 0, "mean_s": 0.4}
 
 
 def wait_for(holds: Callable[[], object], what: str) -> None:
@@ -140,6 +140,31 @@ def test_a_full_pool_tries_the_candidate_in_the_place_of_a_pod(
         assert world.deployment["spec"]["strategy"] == strategy
 
 
+def test_one_worker_without_room_for_a_second_is_left_alone(state: State, cluster: Cluster, prometheus, tmp_path: Path):
+    store, [old] = make_store(tmp_path / "store", "0001")
+    strategy = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
+    with run_controller(state, make_deployment("worker", pin=old, replicas=1, strategy=strategy)) as controller:
+        world = World(state, controller, store, tmp_path / "store", prometheus[1], cluster, prometheus[0], old)
+        wait_for(lambda: world.look().is_done, "the fleet is settled")
+        promote(store, "0002")
+        step = world.look()
+        assert isinstance(step.action, rollout.Wait)
+        assert "one worker, and no surge" in step.told
+
+
+def test_a_canary_s_pod_that_is_replaced_refuses_nothing(world: World):
+    new = world.begin()
+    world.answers.tell(new, **SOUND)
+    world.controller.never_ready.add(new)
+    with world.state.lock:
+        for each in world.controller.sets.values():
+            for pod in each.pods:
+                pod.ready_s = None if each.pin == new else pod.ready_s
+    wait_for(lambda: world.shown_ready() == 3, "the canary's pod is not ready")
+    world.minutes = 20
+    assert isinstance(world.look().action, rollout.Wait)
+
+
 def test_a_candidate_without_a_node_is_not_refused_and_tried_again(world: World):
     new = promote(world.store, "0002")
     world.controller.unschedulable.add(new)
@@ -232,7 +257,7 @@ def test_a_store_that_may_not_be_written_leaves_the_refusal_on_the_deployment(wo
 
 def test_failing_attempts_end_a_canary_at_once(world: World):
     new = world.begin()
-    world.answers.tell(new, inspected=0, undamaged=0, regions=0, failures=9, p95_s=0.1)
+    world.answers.tell(new, inspected=0, undamaged=0, regions=0, failures=9, mean_s=0.1)
     world.minutes = 1
     assert "attempts fail" in world.look().told
 
@@ -251,7 +276,7 @@ def test_a_candidate_whose_pods_do_not_live_goes_back(world: World, how: str):
 
 def test_without_photos_a_candidate_goes_back_at_the_limit(world: World):
     new = world.begin()
-    world.answers.tell(new, inspected=3, undamaged=7, regions=5, failures=0, p95_s=0.4)
+    world.answers.tell(new, inspected=3, undamaged=7, regions=5, failures=0, mean_s=0.4)
     world.minutes = 119
     assert "too few photos yet: 10 photos against 1000" in world.look().told
     world.minutes = 121
@@ -422,10 +447,13 @@ def test_the_set_before_comes_back_by_hand_and_what_was_left_is_not_tried_again(
     world.look()
     world.wait_for_pods(**{new: 3})
     wait_for(lambda: isinstance(world.look().action, rollout.Finish), "the rollout ends")
-    world.refresher().undo()
-    world.wait_for_pods(**{world.old: 3})
-    assert world.store.read_promoted_digest() == world.old
+    for _ in range(2):  # by two people, or repeated for an answer that was lost
+        assert "promoted.json follows" in world.refresher().undo().told
+        world.wait_for_pods(**{world.old: 3})
+        assert world.store.read_promoted_digest() == world.old
     wait_for(lambda: world.look().is_done, "the fleet rests")
+    with pytest.raises(SetupError, match="nothing to go back to"):
+        world.refresher().undo()
 
 
 def test_nothing_to_go_back_to_is_told(world: World):

@@ -32,6 +32,9 @@ kube_cronjob_status_last_successful_time{namespace="fleet",cronjob="vehicle-dama
 kube_deployment_spec_replicas{namespace="fleet",deployment="vehicle-damage-worker"} 2
 # TYPE kube_deployment_status_replicas_available gauge
 kube_deployment_status_replicas_available{namespace="fleet",deployment="vehicle-damage-worker"} 2
+kube_deployment_status_replicas_available{namespace="keda",deployment="keda-operator"} 1
+# TYPE keda_scaled_object_paused gauge
+keda_scaled_object_paused{namespace="fleet",scaledObject="vehicle-damage-worker"} 0
 # TYPE keda_scaled_object_errors_total counter
 keda_scaled_object_errors_total{namespace="fleet",scaledObject="vehicle-damage-worker"} 0
 """
