@@ -55,8 +55,6 @@ def check_bucket(client: Any, bucket: str, *, must_list: bool = False) -> None:
         if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") != 403:
             raise SetupError(f"bucket {bucket}: there is no such bucket") from error
         if must_list:
-            raise SetupError(
-                f"bucket {bucket}: 403: we may not list it, or it is somebody else's"
-            ) from error
+            raise SetupError(f"bucket {bucket}: 403: we may not list it, or it is somebody else's") from error
     except BotoCoreError as error:
         raise SetupError(f"bucket {bucket}: {error}") from error

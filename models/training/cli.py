@@ -155,6 +155,9 @@ def train_sr_rcnn(
     share: Annotated[
         float | None, typer.Option(help="Of the photos to learn from, by scene: 0.1 and 0.2 in the thesis.")
     ] = None,
+    base_iterations: Annotated[
+        int | None, typer.Option(help="Of one Mask R-CNN that all go on from; 0: none. The preset's.")
+    ] = None,
     iterations: Annotated[int | None, typer.Option(help="Of each detector; gpu: 26 passes over the photos.")] = None,
     gate_iterations: Annotated[int | None, typer.Option(help="Of the learned size gate; the preset's.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Photos a step, over all GPUs.")] = None,
@@ -221,6 +224,7 @@ def train_sr_rcnn(
             lr_level=lr_level,
             seeds=seeds,
             share=share,
+            base_iterations=base_iterations,
             iterations=iterations,
             gate_iterations=gate_iterations,
             batch_size=batch_size,

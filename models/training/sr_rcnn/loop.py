@@ -46,6 +46,7 @@ def train_detector(
     processes: Processes,
     request: StopRequest,
     encoder_weights: Path | None = None,
+    base: Path | None = None,
 ) -> DetectorState:
     """Train a detector, from the checkpoint in out where there is one.
 
@@ -56,6 +57,7 @@ def train_detector(
         processes: this one among those that train together.
         request: asks to end.
         encoder_weights: what a new backbone starts from.
+        base: checkpoint of a plain Mask R-CNN that a new detector starts from.
 
     Returns:
         The state after the last step.
@@ -75,8 +77,10 @@ def train_detector(
     saved = load_state_content(path) if path.exists() else None
     if saved is not None:
         refuse_other_options(saved, recipe)
-    state = build_state(recipe, processes, encoder_weights if saved is None else None)
-    if saved is not None:
+    if saved is None:
+        state = build_state(recipe, processes, encoder_weights, base=base)
+    else:
+        state = build_state(recipe, processes, None)
         state.restore(saved)
     processes.share_weights([state.network])
     out.mkdir(parents=True, exist_ok=True)

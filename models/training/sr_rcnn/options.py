@@ -24,6 +24,8 @@ class RunOptions:
         detector: both detectors' Mask R-CNN; its n_classes follows the classes.
         super_resolution: what SR-RCNN adds.
         losses: of SR-RCNN; plain Mask R-CNN keeps torchvision's own.
+        base_iterations: optimizer steps of one plain Mask R-CNN that both detectors of every seed then go on from; 0:
+            each pair starts from its own seed's weights.
         iterations: optimizer steps of each detector; None: 26 passes over the photos of train, as in the thesis.
         gate_iterations: steps of the size gate afterwards, everything else frozen; 0: the gate stays half open.
         gate_share: of train's scenes, which only the gate learns from.
@@ -49,6 +51,7 @@ class RunOptions:
     detector: DetectorOptions = field(default_factory=DetectorOptions)
     super_resolution: SuperResolutionOptions = field(default_factory=SuperResolutionOptions)
     losses: LossOptions = field(default_factory=LossOptions)
+    base_iterations: int = 0
     iterations: int | None = None
     gate_iterations: int = 500
     gate_share: float = 0.1
@@ -83,6 +86,7 @@ class RunOptions:
         check_limits(
             self,
             {
+                "base_iterations": (self.base_iterations >= 0, "0 or more"),
                 "iterations": (self.iterations is None or self.iterations >= 1, "1 or more"),
                 "gate_iterations": (self.gate_iterations >= 0, "0 or more"),
                 "gate_share": (0 < self.gate_share < 1, "a number between 0 and 1"),
@@ -116,7 +120,7 @@ PRESETS: Final[Mapping[str, RunOptions]] = {
             max_size_px=128, anchor_sizes_px=(8, 16, 32, 64, 128), proposals=50, rois_per_image=16,
         ),
         super_resolution=SuperResolutionOptions(n_blocks=2),
-        iterations=4, gate_iterations=2, seeds=(1, 2), timed_photos=2, device="cpu", workers=1,
+        base_iterations=2, iterations=4, gate_iterations=2, seeds=(1, 2), timed_photos=2, device="cpu", workers=1,
     ),
     "cpu": RunOptions(
         detector=DetectorOptions(
@@ -124,7 +128,8 @@ PRESETS: Final[Mapping[str, RunOptions]] = {
             max_size_px=512, anchor_sizes_px=(16, 32, 64, 128, 256), proposals=300, rois_per_image=128,
         ),
         super_resolution=SuperResolutionOptions(small_px=24),
-        iterations=1200, gate_iterations=100, batch_size=2, learning_rate=0.01, warmup_iterations=50, device="cpu",
+        base_iterations=4000, iterations=900, gate_iterations=100, batch_size=2, learning_rate=0.01,
+        warmup_iterations=50, device="cpu",
     ),
     "gpu": RunOptions(device="cuda", workers=8, precision="bf16"),
 }  # fmt: skip

@@ -1,6 +1,6 @@
 """The whole comparison: both detectors with every seed, judged, timed, told; each part resumable.
 
-In:   data folders. Out: <detector>-seed<k>/ (checkpoint.pt, log.jsonl, measures.npz), cost.json, report.json.
+In:   data folders. Out: base/ and <detector>-seed<k>/ (checkpoint.pt, log.jsonl, measures.npz), cost.json, report.json.
 Must not know: how a step computes its losses.
 """
 
@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import torch
 
+from models.sr_rcnn.options import MASK_RCNN
 from models.training.errors import TrainingError
 from models.training.loop import choose_device
 from models.training.options import CHECKPOINT_NAME
@@ -29,6 +30,8 @@ from models.training.sr_rcnn.state import Recipe, load_state_content
 from models.training.sr_rcnn.trained import load_detector
 from models.training.stopping import StopRequest, watch_signals
 
+BASE_NAME: Final = "base"
+BASE_SEED: Final = 0
 COST_NAME: Final = "cost.json"
 REPORT_NAME: Final = "report.json"
 SIZE_EDGES_PX2: Final = {"small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, math.inf)}
@@ -68,17 +71,19 @@ def compare_detectors(
     request = StopRequest(options.max_minutes)
     with watch_signals(request):
         with join_processes(device) as processes:
+
+            def train(name: str, seed: int, steps: int, folder: Path, base: Path | None) -> None:
+                recipe = Recipe(name, seed, data.class_names, steps, data.digest, options)
+                given = {"encoder_weights": encoder_weights, "base": base}
+                train_detector(data, recipe, folder, processes=processes, request=request, **given)
+
+            base = None
+            if options.base_iterations:
+                train(MASK_RCNN, BASE_SEED, options.base_iterations, out / BASE_NAME, None)
+                base = out / BASE_NAME / CHECKPOINT_NAME
             for seed in options.seeds:
                 for name in DETECTORS:
-                    recipe = Recipe(name, seed, data.class_names, iterations, data.digest, options)
-                    train_detector(
-                        data,
-                        recipe,
-                        run_dir_of(out, name, seed),
-                        processes=processes,
-                        request=request,
-                        encoder_weights=encoder_weights,
-                    )
+                    train(name, seed, iterations, run_dir_of(out, name, seed), base)
         if not processes.is_first:
             return {}
         return _judge(data, out, options, iterations, device, request)

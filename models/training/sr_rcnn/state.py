@@ -112,8 +112,16 @@ def build_network(name: str, options: Mapping[str, Any], *, seed: int = 0) -> nn
     )
 
 
-def build_state(recipe: Recipe, processes: Processes, encoder_weights: Path | None) -> DetectorState:
+def build_state(
+    recipe: Recipe, processes: Processes, encoder_weights: Path | None, *, base: Path | None = None
+) -> DetectorState:
     """Network and optimizers before the first step; both detectors of a seed start from the same weights.
+
+    Args:
+        recipe: the training.
+        processes: this one among those that train together.
+        encoder_weights: of the backbone; None: chance.
+        base: checkpoint of a plain Mask R-CNN of the same options, for all that the detector shares with it.
 
     Raises:
         FileNotFoundError: there are no such weights.
@@ -124,6 +132,11 @@ def build_state(recipe: Recipe, processes: Processes, encoder_weights: Path | No
     network.transform.min_size = (*options.jitter_sizes_px, options.detector.min_size_px)  # the last one at inference
     if encoder_weights is not None:
         initialise_encoder(network.backbone.body, encoder_weights)
+    if base is not None:
+        weights = load_state_content(base)["network"]
+        unlike = network.load_state_dict(weights, strict=False)
+        if unlike.unexpected_keys or weights.keys() & set(unlike.missing_keys):
+            raise TrainingError(f"{base}: no Mask R-CNN of these options")
     if processes.count > 1 and processes.device.type == "cuda":
         network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
     network = network.to(processes.device)

@@ -9,6 +9,7 @@ pytest.importorskip("torch", reason="training needs vehicle-damage[train]")
 
 from models.training.sr_rcnn.photos import load_detection_data
 from models.training.sr_rcnn.run import count_sizes
+from models.training.sr_rcnn.trained import load_detector
 from tests.models.training.sr_rcnn.tiny_coco import run
 
 VARIANTS = ["mask-rcnn", "sr-rcnn", "sr-rcnn-without-generator", "sr-rcnn-size-gate", "sr-rcnn-small"]
@@ -42,7 +43,7 @@ def test_same_command_goes_on_and_ends_with_the_same_report(finished, tmp_path):
     shutil.rmtree(tmp_path / "out" / "sr-rcnn-seed2")
     stopped = run(here / "coco", tmp_path / "out", "--max-minutes", 1e-6)
     assert stopped.exit_code == 0, stopped.output
-    assert "stopped by max_minutes after step 1 of 6; the same command goes on" in stopped.stderr
+    assert "stopped by max_minutes after step 1 of 6; the same command goes on" in stopped.stderr  # the base is done
     assert not (tmp_path / "out" / "report.json").exists()
     done = run(here / "coco", tmp_path / "out")
     assert done.exit_code == 0, done.output
@@ -50,6 +51,15 @@ def test_same_command_goes_on_and_ends_with_the_same_report(finished, tmp_path):
     expected = json.loads(before)
     assert after.pop("s_per_iteration").keys() == expected.pop("s_per_iteration").keys()
     assert after == expected
+
+
+def test_one_base_is_trained_first_and_every_detector_goes_on_from_it(finished):
+    here, _ = finished
+    lines = [json.loads(line) for line in (here / "out" / "base" / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [2]
+    assert load_detector(here / "out" / "base").step == 2
+    report = json.loads((here / "out" / "report.json").read_text())
+    assert report["options"]["base_iterations"] == 2
 
 
 def test_sizes_are_counted_in_the_photos_pixels(finished):

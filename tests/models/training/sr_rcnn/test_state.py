@@ -36,6 +36,24 @@ def test_both_detectors_start_from_the_encoders_file(tmp_path):
         build_state(recipe(SR_RCNN), ALONE, tmp_path / "lite0.pth")
 
 
+def test_both_detectors_go_on_from_the_base(tmp_path):
+    first = build_state(recipe(MASK_RCNN), ALONE, None)
+    with torch.no_grad():
+        first.network.roi_heads.box_predictor.cls_score.bias += 1
+    first.save(tmp_path / "base.pt", recipe(MASK_RCNN))
+    expected = first.network.state_dict()
+    for name in (MASK_RCNN, SR_RCNN):
+        found = build_state(recipe(name), ALONE, None, base=tmp_path / "base.pt").network.state_dict()
+        assert all(torch.equal(found[key], value) for key, value in expected.items())
+        assert (found.keys() == expected.keys()) == (name == MASK_RCNN)
+
+
+def test_an_sr_rcnn_is_no_base(tmp_path):
+    build_state(recipe(SR_RCNN), ALONE, None).save(tmp_path / "base.pt", recipe(SR_RCNN))
+    with pytest.raises(TrainingError, match=r"base\.pt: no Mask R-CNN of these options"):
+        build_state(recipe(MASK_RCNN), ALONE, None, base=tmp_path / "base.pt")
+
+
 def test_sgds_rate_grows_with_the_processes_the_generators_does_not():
     state = build_state(recipe(SR_RCNN), Processes(0, 4, torch.device("cpu")), None)
     rates = {name: optimizer.param_groups[0]["lr"] for name, optimizer in state.optimizers.items()}
