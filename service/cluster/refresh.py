@@ -61,14 +61,12 @@ class Plan:
     """How candidates are tried.
 
     Attributes:
-        share: of all pods, the canary's.
-        policy: times.
+        policy: share and times.
         tolerances: differences.
         rolls_store_back: a refused candidate leaves promoted.json.
         dry_run: change nothing.
     """
 
-    share: float
     policy: rollout.Policy
     tolerances: Tolerances = field(default_factory=Tolerances)
     rolls_store_back: bool = True
@@ -160,10 +158,9 @@ class Refresher:
                 return self._patch(fleet, action, fleets.patch_pin(fleet, digest), f"pinned to {digest}, as promoted")
             case rollout.StartCanary(candidate):
                 self._verify(candidate)
-                patch = fleets.patch_canary(fleet, candidate, share=self._plan.share, now=self._now())
-                told = (
-                    f"canary of {candidate} begins on {self._plan.share:.0%} of the pods; {fleet.pin} is the incumbent"
-                )
+                share = self._plan.policy.share
+                patch = fleets.patch_canary(fleet, candidate, share=share, now=self._now())
+                told = f"canary of {candidate} begins on {share:.0%} of the pods; {fleet.pin} is the incumbent"
                 return self._patch(fleet, action, patch, told)
             case rollout.Spread(reason):
                 told = f"{fleet.candidate} goes to every pod: {reason}"

@@ -20,6 +20,7 @@ from service.cluster.deployment import Fleet
 from service.cluster.judgement import Verdict
 
 _MAX_RESTARTS: Final = 3
+_MOST_SHARES: Final = 1.5
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,13 @@ class Policy:
         observe: a canary is watched so long before it may spread.
         observe_limit: …and at most so long; without enough photos by then it goes back.
         ready_within: a pod of the candidate has to be ready by then.
+        share: of all pods, the canary's.
     """
 
     observe: timedelta
     observe_limit: timedelta
     ready_within: timedelta
+    share: float = 0.25
 
 
 @dataclass(frozen=True)
@@ -176,6 +179,9 @@ def _decide_canary(facts: Facts, policy: Policy) -> Action:  # noqa: PLR0911 - a
         return Return(f"{facts.promoted} is promoted now", is_refused=False)
     if not fleet.replicas or (fleet.candidate_pods and not fleet.incumbent_pods):
         return Return("no pod of the incumbent is left to compare with", is_refused=False)
+    if fleet.candidate_pods > 1 + _MOST_SHARES * policy.share * (fleet.candidate_pods + fleet.incumbent_pods):
+        # Kubernetes gives new pods to both sets alike: of one worker and its canary, half of any number.
+        return Return(f"it grew to {fleet.candidate_pods} pods with the fleet, and begins again", is_refused=False)
     elapsed = facts.now - fleet.started_at
     if trouble := _find_pod_trouble(fleet, elapsed, policy, has_served=verdict is not None):
         return trouble

@@ -90,11 +90,11 @@ def rollout(
     if limit_s < observe_s:
         raise SetupError(f"observe-limit: expected at least --observe ({observe}), found {observe_limit}")
     plan = refresh.Plan(
-        share=canary_share,
         policy=machine.Policy(
             observe=timedelta(seconds=observe_s),
             observe_limit=timedelta(seconds=limit_s),
             ready_within=timedelta(seconds=_parse_span("ready-within", ready_within)),
+            share=canary_share,
         ),
         tolerances=judgement.Tolerances(
             min_photos=min_photos,
@@ -133,7 +133,6 @@ def rollback(
     machine, refresh, metering = (_load(name) for name in ("rollout", "refresh", "prometheus"))
     nothing = timedelta()
     plan = refresh.Plan(
-        share=0.25,
         policy=machine.Policy(observe=nothing, observe_limit=nothing, ready_within=nothing),
         rolls_store_back=not leave_store,
         dry_run=dry_run,

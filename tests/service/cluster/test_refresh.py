@@ -22,7 +22,6 @@ from tests.service.cluster.prometheus_server import Answers
 from tests.service.cluster.stores import make_store, promote
 
 PLAN = Plan(
-    share=0.25,
     policy=rollout.Policy(timedelta(minutes=30), timedelta(minutes=120), timedelta(minutes=10)),
     tolerances=Tolerances(min_photos=100),
 )
@@ -354,6 +353,23 @@ def test_a_fleet_that_grows_during_a_canary_keeps_a_share(world: World):
     new = world.begin()
     world.state.change("deployments", "worker", lambda found: found["spec"].update(replicas=12))
     world.wait_for_pods(**{world.old: 12, new: 4})
+
+
+def test_a_canary_that_grows_beyond_its_share_begins_again(state: State, cluster: Cluster, prometheus, tmp_path: Path):
+    store, [old] = make_store(tmp_path / "store", "0001")
+    with run_controller(state, make_deployment("worker", pin=old, replicas=1)) as controller:
+        world = World(state, controller, store, tmp_path / "store", prometheus[1], cluster, prometheus[0], old)
+        wait_for(lambda: world.look().is_done, "the fleet is settled")
+        new = promote(store, "0002")
+        world.look()
+        world.wait_for_pods(**{old: 1, new: 1})
+        state.change("deployments", "worker", lambda found: found["spec"].update(replicas=12))
+        wait_for(lambda: controller.counts().get(new, 0) > 6, "half of the pods are the canary's")
+        step = world.look()
+        assert isinstance(step.action, rollout.Return)
+        assert not step.is_refusal
+        wait_for(lambda: isinstance(world.look().action, rollout.StartCanary), "it begins again")
+        world.wait_for_pods(**{old: 12, new: 4})
 
 
 def test_a_pin_changed_by_others_ends_the_canary_without_a_fight(world: World):
