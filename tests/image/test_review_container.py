@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.image.containers import run, run_in_image, start_container
-from tests.service.world import World, wait_until
+from tests.service.world import World, answers, wait_until
 
 pytestmark = [pytest.mark.container, pytest.mark.timeout(3600)]  # the first test builds the image
 
@@ -38,19 +38,12 @@ def test_the_pages_are_served_from_a_read_only_container(review_image: str, aws,
         assert migration.wait() == 0, migration.log()
     command = ("review", "--host", "127.0.0.1", "--port", port)
     with start_container(review_image, *command, environment=environment, data=tmp_path) as container:
-        wait_until(lambda: answers(port) or not container.is_running(), "the pages answer", 600)
-        assert answers(port), container.log()
+        wait_until(
+            lambda: answers(f"http://127.0.0.1:{port}/healthz") or not container.is_running(), "the pages answer", 600
+        )
+        assert answers(f"http://127.0.0.1:{port}/healthz"), container.log()
         assert_page(port)
         assert container.stop(30) == 0, container.log()
-
-
-def answers(port: str) -> bool:
-    """Whether /healthz is well."""
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
-            return answer.status == 200
-    except OSError:
-        return False
 
 
 def assert_page(port: str) -> None:

@@ -59,6 +59,15 @@ def wait_until(is_reached: Callable[[], Any], what: str, deadline_s: float = DEA
         time.sleep(0.05)
 
 
+def answers(url: str) -> bool:
+    """Does somebody answer 200?"""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
+
+
 @dataclass
 class World:
     """One queue with its dead-letter queue, a photo bucket, a results bucket, a ledger file."""

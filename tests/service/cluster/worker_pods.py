@@ -2,14 +2,13 @@
 
 import json
 import time
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tests.service.cluster.api_server import State
 from tests.service.cluster.deployment_controller import DeploymentController, Pod, ReplicaSet
-from tests.service.world import WorkerProcess
+from tests.service.world import WorkerProcess, answers
 
 PROBE_EVERY_S = 0.2
 
@@ -53,7 +52,7 @@ class WorkerPods(DeploymentController):
         self._probed_s[pod.name] = time.monotonic()
         for started in self.running[pod.name].events("started"):
             self._ports[pod.name] = started["port"]
-            return _is_ready(started["port"])
+            return answers(f"http://127.0.0.1:{started['port']}/readyz")
         return False
 
     def end(self) -> list[int]:
@@ -80,11 +79,3 @@ class WorkerPods(DeploymentController):
 def _variables(replicas: ReplicaSet) -> dict[str, str]:
     (worker,) = (each for each in replicas.template["spec"]["containers"] if each["name"] == "worker")
     return {variable["name"]: variable["value"] for variable in worker["env"]}
-
-
-def _is_ready(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
-            return answer.status == 200
-    except OSError:
-        return False

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from service.monitoring.recordings import PHOTOS
 from tests.service.monitoring.documents import FILES, find_tool
-from tests.service.world import wait_until
+from tests.service.world import answers, wait_until
 
 HERE: Final = {"namespace": "fleet", "job": "vehicle-damage"}
 _KUBERNETES: Final = """\
@@ -144,20 +144,12 @@ def serve_prometheus(folder: Path, config: dict[str, Any]) -> Iterator[Prometheu
         )
     running = Prometheus(f"http://{address}")
     try:
-        wait_until(lambda: process.poll() is not None or _is_up(running), "Prometheus is up")
+        wait_until(lambda: process.poll() is not None or answers(f"{running.url}/-/ready"), "Prometheus is up")
         assert process.poll() is None, log_path.read_text(encoding="utf-8")
         yield running
     finally:
         process.terminate()
         process.wait(30)
-
-
-def _is_up(running: Prometheus) -> bool:
-    try:
-        with urllib.request.urlopen(f"{running.url}/-/ready", timeout=5) as answer:
-            return answer.status == 200
-    except OSError:
-        return False
 
 
 def _write_past(folder: Path) -> None:
