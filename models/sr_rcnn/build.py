@@ -41,7 +41,6 @@ LITE0_LAYERS = (
 LITE0_MEAN, LITE0_STD = 127 / 255, 128 / 255
 """What the published weights of EfficientNet-Lite0 were trained with."""
 POOLED_CELLS = 7
-ASPECT_RATIOS = (0.5, 1.0, 2.0)
 GROUP_CHANNELS = 16
 
 
@@ -55,7 +54,7 @@ def build_mask_rcnn(options: DetectorOptions = THESIS_DETECTOR, *, seed: int = 0
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         backbone = _build_lite0(options) if options.backbone == LITE0 else _build_resnet(options)
-        anchors = AnchorGenerator(tuple((size,) for size in options.anchor_sizes_px), (ASPECT_RATIOS,) * 5)
+        anchors = AnchorGenerator(tuple((size,) for size in options.anchor_sizes_px), (options.aspect_ratios,) * 5)
         return MaskRCNN(
             backbone,
             min_size=options.min_size_px,
@@ -63,7 +62,8 @@ def build_mask_rcnn(options: DetectorOptions = THESIS_DETECTOR, *, seed: int = 0
             image_mean=(LITE0_MEAN,) * 3 if options.backbone == LITE0 else None,
             image_std=(LITE0_STD,) * 3 if options.backbone == LITE0 else None,
             rpn_anchor_generator=anchors,
-            rpn_head=Float32RpnHead(options.channels, len(ASPECT_RATIOS)),
+            rpn_head=Float32RpnHead(options.channels, len(options.aspect_ratios)),
+            rpn_batch_size_per_image=options.anchors_per_image,
             rpn_pre_nms_top_n_train=options.proposals,
             rpn_post_nms_top_n_train=options.proposals,
             rpn_pre_nms_top_n_test=options.proposals // 2,

@@ -48,6 +48,8 @@ class DetectorOptions:
         min_size_px: the image's shorter side is resized to it …
         max_size_px: … unless the longer one would exceed this.
         anchor_sizes_px: side of the anchors on each of the five levels, input frame.
+        aspect_ratios: height over width of the anchors of each size.
+        anchors_per_image: sampled to train the proposal network.
         proposals: kept an image by the proposal network, in training; half as many at inference.
         rois_per_image: sampled for training.
         score_threshold: detections below it are dropped.
@@ -64,6 +66,8 @@ class DetectorOptions:
     min_size_px: int = 800
     max_size_px: int = 1333
     anchor_sizes_px: tuple[int, ...] = (32, 64, 128, 256, 512)
+    aspect_ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
+    anchors_per_image: int = 256
     proposals: int = 2000
     rois_per_image: int = 512
     score_threshold: float = 0.05
@@ -73,7 +77,8 @@ class DetectorOptions:
         _check_choice("backbone", self.backbone, BACKBONES)
         _check_choice("norm", self.norm, get_args(Norm) if self.backbone in RESNETS else ("batch", "frozen"))
         _check_from("n_classes", self.n_classes, 2)
-        for name in ("channels", "head_dim", "mask_channels", "min_size_px", "rois_per_image", "max_detections"):
+        counts = ("anchors_per_image", "rois_per_image", "max_detections")
+        for name in ("channels", "head_dim", "mask_channels", "min_size_px", *counts):
             _check_from(name, getattr(self, name), 1)
         _check_from("proposals", self.proposals, 2)
         _check_from("max_size_px", self.max_size_px, self.min_size_px)
@@ -81,6 +86,8 @@ class DetectorOptions:
             raise ValueError(f"trainable_layers: expected 0 to 5, found {self.trainable_layers!r}")
         if len(self.anchor_sizes_px) != 5 or min(self.anchor_sizes_px) <= 0:
             raise ValueError(f"anchor_sizes_px: expected five sizes above 0, found {self.anchor_sizes_px!r}")
+        if not self.aspect_ratios or min(self.aspect_ratios) <= 0:
+            raise ValueError(f"aspect_ratios: expected ratios above 0, found {self.aspect_ratios!r}")
 
 
 @dataclass(frozen=True)

@@ -146,7 +146,7 @@ def train_sr_rcnn(
     ],
     out: Annotated[Path, typer.Option(help="Folder: a run a detector and seed, report.json.")],
     preset: Annotated[
-        str, typer.Option(help="smoke (a minute), cpu (two hours on two cores) or gpu (the thesis' numbers).")
+        str, typer.Option(help="smoke (a minute), cpu (some three hours on two cores) or gpu (the thesis' numbers).")
     ] = "cpu",
     classes: Annotated[
         str | None, typer.Option(help="By name, joined by commas; scratch, dent, spacing as far as there are any.")
@@ -179,7 +179,7 @@ def train_sr_rcnn(
         str | None, typer.Option(help="Further shorter sides that training draws from, joined by commas.")
     ] = None,
     rpn_box_weight: Annotated[
-        float | None, typer.Option(help="Of SR-RCNN's proposal boxes: 10; 1 is plain Mask R-CNN's.")
+        float | None, typer.Option(help="Of SR-RCNN's proposal boxes: cpu 1, as plain Mask R-CNN's; else 10.")
     ] = None,
     detach_lr: Annotated[
         bool, typer.Option("--detach-lr", help="The backbone does not learn through the generator.")

@@ -124,11 +124,12 @@ PRESETS: Final[Mapping[str, RunOptions]] = {
     ),
     "cpu": RunOptions(
         detector=DetectorOptions(
-            backbone="efficientnet-lite0", channels=64, head_dim=256, mask_channels=64, min_size_px=384,
-            max_size_px=512, anchor_sizes_px=(16, 32, 64, 128, 256), proposals=300, rois_per_image=128,
+            backbone="efficientnet-lite0", trainable_layers=3, channels=64, head_dim=256, mask_channels=64,
+            min_size_px=512, max_size_px=640, anchor_sizes_px=(8, 16, 32, 64, 128),
+            aspect_ratios=(0.25, 0.5, 1.0, 2.0, 4.0), anchors_per_image=64, proposals=1000, rois_per_image=64,
         ),
-        super_resolution=SuperResolutionOptions(small_px=24),
-        base_iterations=4000, iterations=900, gate_iterations=100, batch_size=2, learning_rate=0.01,
+        losses=LossOptions(rpn_box_weight=1.0),  # as plain Mask R-CNN's, that the proposals be no difference
+        base_iterations=3000, iterations=600, gate_iterations=300, batch_size=2, learning_rate=0.01,
         warmup_iterations=50, device="cpu",
     ),
     "gpu": RunOptions(device="cuda", workers=8, precision="bf16"),

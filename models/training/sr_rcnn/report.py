@@ -20,7 +20,8 @@ PROTOCOL: Final = (
     "COCO's evaluation by pycocotools on the judged photos, 100 detections a photo and class; small < 32², "
     "medium < 96² square pixels of the object's mask in the photo as it is, before any resize. value: mean over the "
     "seeds. interval_95: over photos (bootstrap of whole scenes) and seeds (Student's t) together; interval_95_seeds: "
-    "Student's t over the seeds alone. All numbers are shares of 1."
+    "Student's t over the seeds alone; neither holds the luck of a base, which all seeds share. All numbers are shares "
+    "of 1."
 )
 
 
