@@ -34,14 +34,11 @@ def reasons_told() -> Iterator[None]:
     except TrainingStopped as stopped:
         typer.echo(str(stopped), err=True)
         raise typer.Exit(EXIT_STOPPED.get(stopped.reason, EXIT_STOPPED["SIGTERM"])) from stopped
-    except (StoreUnavailableError, ConnectionError, TimeoutError) as error:
-        typer.echo(f"error: {error}; trying again may help", err=True)
-        raise typer.Exit(EXIT_TRY_AGAIN) from error
     except FaultyAnnotationsError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(EXIT_REFUSED) from error
     except (DataError, StoreError, ValueError, OSError) as error:
-        may_pass = isinstance(error, OSError) and error.errno in _PASSING
+        may_pass = _may_pass(error)
         typer.echo(f"error: {error}{'; trying again may help' if may_pass else ''}", err=True)
         raise typer.Exit(EXIT_TRY_AGAIN if may_pass else EXIT_REFUSED) from error
     except zipfile.BadZipFile as error:
@@ -50,3 +47,9 @@ def reasons_told() -> Iterator[None]:
     except ModuleNotFoundError as error:
         typer.echo(f"error: needs vehicle-damage[train]: {error.name} is not installed", err=True)
         raise typer.Exit(EXIT_REFUSED) from error
+
+
+def _may_pass(error: Exception) -> bool:
+    if isinstance(error, OSError) and error.errno in _PASSING:
+        return True
+    return isinstance(error, StoreUnavailableError | ConnectionError | TimeoutError)

@@ -61,6 +61,17 @@ class ModelCard(BaseModel):
     commit: str = Field("", description="Commit of the code that trained it.")
     files: dict[str, str] = Field(description="File name to sha256, every file of the version but this card.")
 
+    def require_thresholds(self, *names: str) -> tuple[float, ...]:
+        """The thresholds of these names.
+
+        Raises:
+            ValueError: names what is missing and what there is.
+        """
+        if missing := [name for name in names if name not in self.thresholds]:
+            found = ", ".join(self.thresholds) or "none"
+            raise ValueError(f"{self.network}/card.json: thresholds: expected {', '.join(missing)}, found {found}")
+        return tuple(self.thresholds[name] for name in names)
+
 
 class ServingVersion(BaseModel):
     """One promoted version and the digest of its card."""

@@ -17,7 +17,7 @@ import numpy as np
 from models.mask_policies import MaskPolicy, build_mask_policy
 from models.predictors import DEFAULT_RUNTIME, RuntimeOptions, load_finder, load_gate, load_localizer, load_segmenter
 from models.sr_rcnn.predictor import Finder
-from models.store import ModelSet
+from models.store import ModelCard, ModelSet
 from models.structures import DAMAGE_CLASSES, Region
 from service.drift import DriftMonitor
 from service.errors import PhotoUnreadable, RuntimeExhausted
@@ -107,8 +107,8 @@ class Pipeline:
         self._options = options
         self._gate_score_threshold = options.gate_score_threshold
         if self._gate_score_threshold is None:
-            self._gate_score_threshold = _threshold_of(gate.card.thresholds, "score_threshold", "gate")
-        self._policies = _build_policies(options.policies, segmenter.card.thresholds)
+            (self._gate_score_threshold,) = gate.card.require_thresholds("score_threshold")
+        self._policies = _build_policies(options.policies, segmenter.card)
         arithmetic = {name: getattr(runtime, name) for name in ("runtime", "precision", "device")}
         identity = json.dumps({"models": models.digest, **arithmetic, **asdict(options)}, sort_keys=True)
         self.digest: Final = hashlib.sha256(identity.encode()).hexdigest()[:16]
@@ -214,26 +214,22 @@ def _load_finder(models: ModelSet, use: str, runtime: RuntimeOptions) -> Finder 
         return None
     if "finder" not in models.versions:
         raise ValueError(f"finder: {use!r} needs a finder in the promoted set, found {', '.join(models.versions)}")
-    thresholds = models.versions["segmenter"].card.thresholds
+    card = models.versions["segmenter"].card
     for class_name in DAMAGE_CLASSES:
-        _threshold_of(thresholds, f"{class_name}_score_threshold", "segmenter")
-    return load_finder(models.versions["finder"], runtime, small_only=use == "beside", policy_thresholds=thresholds)
+        card.require_thresholds(f"{class_name}_score_threshold")
+    return load_finder(
+        models.versions["finder"], runtime, small_only=use == "beside", policy_thresholds=card.thresholds
+    )
 
 
-def _build_policies(names: Sequence[str], thresholds: dict[str, float]) -> list[MaskPolicy]:
+def _build_policies(names: Sequence[str], card: ModelCard) -> list[MaskPolicy]:
     """One policy a class; classes of the same policy and threshold share the object, and with it its work."""
     built: dict[tuple[str, float], MaskPolicy] = {}
     policies = []
     for class_name, name in zip(DAMAGE_CLASSES, names, strict=True):
-        score_threshold = _threshold_of(thresholds, f"{class_name}_score_threshold", "segmenter")
+        (score_threshold,) = card.require_thresholds(f"{class_name}_score_threshold")
         recipe = (name, score_threshold)
         if recipe not in built:
             built[recipe] = build_mask_policy(name, score_threshold=score_threshold)
         policies.append(built[recipe])
     return policies
-
-
-def _threshold_of(thresholds: dict[str, float], name: str, network: str) -> float:
-    if name not in thresholds:
-        raise ValueError(f"{network}/card.json: thresholds: expected {name}, found {', '.join(thresholds) or 'none'}")
-    return thresholds[name]

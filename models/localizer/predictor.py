@@ -52,14 +52,10 @@ class Localizer:
         """
         if runtime.input_hw != card.input_hw:
             raise ContractError(f"runtime.input_hw: the card says {card.input_hw}, found {runtime.input_hw}")
-        wanted = ("score_threshold", "iou_threshold", "min_box_ratio")
-        if missing := [name for name in wanted if name not in card.thresholds]:
-            found = ", ".join(card.thresholds) or "none"
-            raise ValueError(f"localizer/card.json: thresholds: expected {', '.join(missing)}, found {found}")
         self._runtime, self.card = runtime, card
-        self._score_threshold = card.thresholds["score_threshold"]
-        self._iou_threshold = card.thresholds["iou_threshold"]
-        self._min_box_ratio = card.thresholds["min_box_ratio"]
+        self._score_threshold, self._iou_threshold, self._min_box_ratio = card.require_thresholds(
+            "score_threshold", "iou_threshold", "min_box_ratio"
+        )
 
     def predict_boxes(self, images: Sequence[np.ndarray]) -> list[Detections]:
         """Find vehicles.

@@ -95,9 +95,7 @@ class Finder:
                 f"{', '.join(card.classes) or 'none'}"
             )
         names = [f"{name}_score_threshold" for name in card.classes]
-        if missing := [name for name in (*names, "small_px") if name not in card.thresholds]:
-            found = ", ".join(card.thresholds) or "none"
-            raise ValueError(f"finder/card.json: thresholds: expected {', '.join(missing)}, found {found}")
+        card.require_thresholds(*names, "small_px")
         for name in names:
             if not 0 < card.thresholds[name] <= 1:
                 raise ValueError(

@@ -7,7 +7,8 @@ All state lies in the Deployment's annotations and every change carries its reso
 replaced by another that goes on from there, and two of them cannot both act on one state.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
@@ -250,21 +251,13 @@ class Refresher:
         return fleets.read_fleet(found, self._cluster.list_pods(fleets.selector_of(found)))
 
     def _read_promoted(self) -> str:
-        try:
+        with _store_errors_told():
             return self._store.read_promoted_digest()
-        except StoreUnavailableError as error:
-            raise StorageUnavailable(f"models: {error}") from error
-        except StoreError as error:
-            raise SetupError(f"models: {error}") from error
 
     def _verify(self, digest: str) -> None:
         """Read every byte of a set: a damaged one is never tried, and nothing is changed."""
-        try:
+        with _store_errors_told(f"{digest} is not tried: "):
             self._store.load_set(digest)
-        except StoreUnavailableError as error:
-            raise StorageUnavailable(f"models: {error}") from error
-        except StoreError as error:
-            raise SetupError(f"models: {digest} is not tried: {error}") from error
 
     def _ask(self, fleet: Fleet) -> tuple[Verdict | None, str]:
         """The verdict so far, or why there is none."""
@@ -276,3 +269,14 @@ class Refresher:
         except PrometheusUnavailable as error:
             return None, str(error)
         return (None, "") if measured is None else (judge(*measured, self._plan.tolerances), "")
+
+
+@contextmanager
+def _store_errors_told(doing: str = "") -> Iterator[None]:
+    """A store that does not answer may do so at the next look; one that lacks something is for a person."""
+    try:
+        yield
+    except StoreUnavailableError as error:
+        raise StorageUnavailable(f"models: {doing}{error}") from error
+    except StoreError as error:
+        raise SetupError(f"models: {doing}{error}") from error

@@ -133,9 +133,8 @@ def build_state(
     if encoder_weights is not None:
         initialise_encoder(network.backbone.body, encoder_weights)
     if base is not None:
-        weights = load_state_content(base)["network"]
-        unlike = network.load_state_dict(weights, strict=False)
-        if unlike.unexpected_keys or weights.keys() & set(unlike.missing_keys):
+        unlike = network.load_state_dict(load_state_content(base)["network"], strict=False)
+        if unlike.unexpected_keys:  # what is missing is SR-RCNN's own
             raise TrainingError(f"{base}: no Mask R-CNN of these options")
     if processes.count > 1 and processes.device.type == "cuda":
         network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
