@@ -70,13 +70,8 @@ class Predictors:
             StoreError: a version lacks its network.
             ValueError: a card lacks the threshold of the gate or of a class.
         """
-        wanted = {
-            "gate": ["score_threshold"],
-            "segmenter": [f"{class_name}_score_threshold" for class_name in DAMAGE_CLASSES],
-        }
-        for network, names in wanted.items():
-            if missing := [name for name in names if name not in versions[network].card.thresholds]:
-                raise ValueError(f"{network}/card.json: thresholds: expected {', '.join(missing)}")
+        versions["gate"].card.require_thresholds("score_threshold")
+        versions["segmenter"].card.require_thresholds(*(f"{name}_score_threshold" for name in DAMAGE_CLASSES))
         return cls(
             load_localizer(versions["localizer"]), load_gate(versions["gate"]), load_segmenter(versions["segmenter"])
         )
