@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,13 +85,29 @@ class World:
 
 
 @pytest.fixture
-def world(state: State, cluster: Cluster, prometheus, tmp_path: Path) -> Iterator[World]:
-    store, [old] = make_store(tmp_path / "store", "0001")
-    with run_controller(state, make_deployment("worker", pin=old)) as controller:
-        world = World(state, controller, store, tmp_path / "store", prometheus[1], cluster, prometheus[0], old)
-        world.wait_for_pods(**{old: 3})
-        wait_for(lambda: world.look().is_done, "the fleet is settled")
-        yield world
+def start_world(state: State, cluster: Cluster, prometheus, tmp_path: Path):
+    """Starts a settled Deployment of some shape, pinned to the one promoted set."""
+
+    @contextmanager
+    def start(**shape: Any) -> Iterator[World]:
+        store, [old] = make_store(tmp_path / "store", "0001")
+        deployment = make_deployment("worker", pin=old, **shape)
+        with run_controller(state, deployment) as controller:
+            world = World(state, controller, store, tmp_path / "store", prometheus[1], cluster, prometheus[0], old)
+            world.wait_for_pods(**{old: deployment["spec"]["replicas"]})
+            wait_for(lambda: world.look().is_done, "the fleet is settled")
+            yield world
+
+    return start
+
+
+@pytest.fixture
+def world(start_world) -> Iterator[World]:
+    with start_world() as started:
+        yield started
+
+
+FULL = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
 
 
 def test_a_good_candidate_goes_from_a_share_to_every_pod(world: World):
@@ -117,35 +135,24 @@ def test_a_good_candidate_goes_from_a_share_to_every_pod(world: World):
     assert world.look().told == f"{new} serves"
 
 
-def test_a_full_pool_tries_the_candidate_in_the_place_of_a_pod(
-    state: State, cluster: Cluster, prometheus, tmp_path: Path
-):
-    store, [old] = make_store(tmp_path / "store", "0001")
-    strategy = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
-    with run_controller(state, make_deployment("worker", pin=old, replicas=4, strategy=strategy)) as controller:
-        world = World(state, controller, store, tmp_path / "store", prometheus[1], cluster, prometheus[0], old)
-        world.wait_for_pods(**{old: 4})
-        wait_for(lambda: world.look().is_done, "the fleet is settled")
-        new = promote(store, "0002")
+def test_a_full_pool_tries_the_candidate_in_the_place_of_a_pod(start_world):
+    with start_world(replicas=4, strategy=FULL) as world:
+        new = promote(world.store, "0002")
         assert isinstance(world.look().action, rollout.StartCanary)
-        world.wait_for_pods(**{old: 3, new: 1})
-        for digest in (old, new):
+        world.wait_for_pods(**{world.old: 3, new: 1})
+        for digest in (world.old, new):
             world.answers.tell(digest, **SOUND)
         world.minutes = 31
         assert isinstance(world.look().action, rollout.Spread)
         world.wait_for_pods(**{new: 4})
         wait_for(lambda: isinstance(world.look().action, rollout.Finish), "the rollout ends")
-        assert controller.most_pods == 4
-        assert world.deployment["spec"]["strategy"] == strategy
+        assert world.controller.most_pods == 4
+        assert world.deployment["spec"]["strategy"] == FULL
 
 
-def test_one_worker_without_room_for_a_second_is_left_alone(state: State, cluster: Cluster, prometheus, tmp_path: Path):
-    store, [old] = make_store(tmp_path / "store", "0001")
-    strategy = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
-    with run_controller(state, make_deployment("worker", pin=old, replicas=1, strategy=strategy)) as controller:
-        world = World(state, controller, store, tmp_path / "store", prometheus[1], cluster, prometheus[0], old)
-        wait_for(lambda: world.look().is_done, "the fleet is settled")
-        promote(store, "0002")
+def test_one_worker_without_room_for_a_second_is_left_alone(start_world):
+    with start_world(replicas=1, strategy=FULL) as world:
+        promote(world.store, "0002")
         step = world.look()
         assert isinstance(step.action, rollout.Wait)
         assert "one worker, and no surge" in step.told
@@ -355,21 +362,18 @@ def test_a_fleet_that_grows_during_a_canary_keeps_a_share(world: World):
     world.wait_for_pods(**{world.old: 12, new: 4})
 
 
-def test_a_canary_that_grows_beyond_its_share_begins_again(state: State, cluster: Cluster, prometheus, tmp_path: Path):
-    store, [old] = make_store(tmp_path / "store", "0001")
-    with run_controller(state, make_deployment("worker", pin=old, replicas=1)) as controller:
-        world = World(state, controller, store, tmp_path / "store", prometheus[1], cluster, prometheus[0], old)
-        wait_for(lambda: world.look().is_done, "the fleet is settled")
-        new = promote(store, "0002")
+def test_a_canary_that_grows_beyond_its_share_begins_again(start_world):
+    with start_world(replicas=1) as world:
+        new = promote(world.store, "0002")
         world.look()
-        world.wait_for_pods(**{old: 1, new: 1})
-        state.change("deployments", "worker", lambda found: found["spec"].update(replicas=12))
-        wait_for(lambda: controller.counts().get(new, 0) > 6, "half of the pods are the canary's")
+        world.wait_for_pods(**{world.old: 1, new: 1})
+        world.state.change("deployments", "worker", lambda found: found["spec"].update(replicas=12))
+        wait_for(lambda: world.controller.counts().get(new, 0) > 6, "half of the pods are the canary's")
         step = world.look()
         assert isinstance(step.action, rollout.Return)
         assert not step.is_refusal
         wait_for(lambda: isinstance(world.look().action, rollout.StartCanary), "it begins again")
-        world.wait_for_pods(**{old: 12, new: 4})
+        world.wait_for_pods(**{world.old: 12, new: 4})
 
 
 def test_a_pin_changed_by_others_ends_the_canary_without_a_fight(world: World):
