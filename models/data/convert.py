@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from models.data.folder_writing import new_folder
-from models.data.formats import Box, Dataset, Format, Photo, Polygon, load_dataset, narrow
-from models.data.formats.carry import own_paths
+from models.data.formats import Dataset, Format, Photo, Polygon, load_dataset, narrow
+from models.data.formats.carry import own_paths, surround_objects
 from models.data.formats.images import IMAGE_MODES, place_images
 
 POLYGON_MODES: Final = ("keep", "boxes", "corners")
@@ -78,10 +78,7 @@ def convert_folder(
 def _polygons_to_boxes(dataset: Dataset, losses: Counter[str]) -> Dataset:
     photos: list[Photo] = []
     for photo in dataset.photos:
-        boxes = [Box(p.label, p.bounding_box_xyxy) for p in photo.polygons]
-        kept = [b for b in boxes if b.box_xyxy[0] < b.box_xyxy[2] and b.box_xyxy[1] < b.box_xyxy[3]]
-        losses["polygons (their boxes are kept)"] += len(kept)
-        losses["polygons"] += len(boxes) - len(kept)
+        kept = surround_objects(photo.polygons, losses)
         photos.append(replace(photo, polygons=(), boxes=(*photo.boxes, *kept)))
     return Dataset(tuple(photos), dataset.labels)
 

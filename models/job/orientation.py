@@ -16,7 +16,7 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
-from models.data.formats import Box, Dataset, Photo, Polygon
+from models.data.formats import Box, Dataset, Photo
 from models.data.photos import load_image, write_image
 from models.data.scenes import scene_of
 from models.evaluation.generation.features import FeatureNetwork
@@ -95,7 +95,6 @@ def _turn(photo: Photo, quarters: int, path: Path) -> Photo:
         (xa, ya), (xb, yb) = turn([(x0, y0), (x1, y1)])
         boxes.append(Box(box.label, (min(xa, xb), min(ya, yb), max(xa, xb), max(ya, yb))))
     polygons = tuple(
-        Polygon(own.label, tuple((float(x), float(y)) for x, y in turn(own.points)), own.source_label)
-        for own in photo.polygons
+        replace(own, points=tuple((float(x), float(y)) for x, y in turn(own.points))) for own in photo.polygons
     )
     return replace(photo, path=path, width=width, height=height, boxes=tuple(boxes), polygons=polygons)

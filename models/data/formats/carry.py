@@ -1,12 +1,12 @@
 """What a format can carry, and what a dataset loses on its way into it: counted, never silent."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from models.data.formats.dataset import Box, Dataset, Photo
+from models.data.formats.dataset import Box, Dataset, Photo, Polygon, group_parts, surround
 from models.data.formats.faults import FaultLog
 from models.data.formats.images import IMAGE_SUFFIXES
 
@@ -18,6 +18,7 @@ class Carries:
     Attributes:
         polygons: outlines; without them they become boxes, where boxes are carried.
         boxes: boxes.
+        parts: which polygons are one object; without it each is an object, or their common box is.
         hairlines: outlines that enclose no area.
         source_labels: what annotators called a polygon.
         labels: labels of a whole photo.
@@ -30,6 +31,7 @@ class Carries:
 
     polygons: bool = False
     boxes: bool = False
+    parts: bool = False
     hairlines: bool = False
     source_labels: bool = False
     labels: bool = False
@@ -85,14 +87,16 @@ def _narrow_photo(photo: Photo, carries: Carries, losses: Counter[str]) -> Photo
     polygons = photo.polygons
     if not carries.polygons and polygons:
         changes["polygons"] = ()
-        kept = [p for p in polygons if not _is_flat(p.bounding_box_xyxy)] if carries.boxes else []
-        if kept:
-            losses["polygons (their boxes are kept)"] += len(kept)
-            changes["boxes"] = (*photo.boxes, *(Box(p.label, p.bounding_box_xyxy) for p in kept))
-        losses["polygons"] += len(polygons) - len(kept)
+        if carries.boxes:
+            changes["boxes"] = (*photo.boxes, *surround_objects(polygons, losses))
+        else:
+            losses["polygons"] += len(polygons)
     elif not carries.hairlines and any(p.is_hairline for p in polygons):
         polygons = changes["polygons"] = tuple(p for p in polygons if not p.is_hairline)
         losses["polygons that enclose no area"] += len(photo.polygons) - len(polygons)
+    if carries.polygons and not carries.parts and (told := sum(len(own) > 1 for own in group_parts(polygons))):
+        losses["objects in parts (each part becomes an object)"] += told
+        polygons = changes["polygons"] = tuple(replace(p, part_of=0) for p in polygons)
     if carries.polygons and not carries.source_labels and (told := sum(bool(p.source_label) for p in polygons)):
         losses["source labels of polygons"] += told
         changes["polygons"] = tuple(replace(p, source_label="") for p in polygons)
@@ -115,8 +119,17 @@ def _narrow_photo(photo: Photo, carries: Carries, losses: Counter[str]) -> Photo
     return replace(photo, **changes, context=kept_context)
 
 
-def _is_flat(box_xyxy: tuple[float, float, float, float]) -> bool:
-    return box_xyxy[0] >= box_xyxy[2] or box_xyxy[1] >= box_xyxy[3]
+def surround_objects(polygons: Sequence[Polygon], losses: Counter[str]) -> list[Box]:
+    """Boxes of a photo's objects in place of their polygons, which are counted; one without extent has none."""
+    boxes = []
+    for parts in group_parts(polygons):
+        x_min, y_min, x_max, y_max = surround(parts)
+        if x_min < x_max and y_min < y_max:
+            boxes.append(Box(parts[0].label, (x_min, y_min, x_max, y_max)))
+            losses["polygons (their boxes are kept)"] += len(parts)
+        else:
+            losses["polygons"] += len(parts)
+    return boxes
 
 
 def _is_carried(key: str, value: Any, context: str) -> bool:

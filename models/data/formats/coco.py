@@ -2,13 +2,24 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
 from models.data.formats import shapes
 from models.data.formats.carry import Carries, Format, image_below_images, own_paths
-from models.data.formats.dataset import SPLIT_NAMES, Box, Dataset, Photo, Polygon, enclosed_area_px2, to_grid
+from models.data.formats.dataset import (
+    SPLIT_NAMES,
+    Box,
+    Dataset,
+    Photo,
+    Polygon,
+    enclosed_area_px2,
+    group_parts,
+    surround,
+    to_grid,
+)
 from models.data.formats.faults import FaultLog, Place
 from models.data.formats.images import check_image_id, find_image, settle_size
 from models.data.formats.located_json import LocatedArray, LocatedObject, load_located, looks_like_json
@@ -148,12 +159,16 @@ def _parse_annotation(
             place.at(row.line_of("category_id")),
             f"unknown class: category_id {row.get('category_id')!r} is none of {', '.join(map(str, names)) or 'none'}",
         )
+    if row.get("iscrowd") == 1:
+        log.lose("annotations of crowds, which are no object each")
+        return
     if "keypoints" in row:
         log.lose("annotations' keypoints")
     outlines = row.get("segmentation")
     if isinstance(outlines, LocatedObject):
         log.lose("run-length masks (their boxes are kept)")
     if isinstance(outlines, LocatedArray) and outlines:
+        parts: list[Polygon] = []
         for number, (outline, line) in enumerate(zip(outlines, outlines.lines, strict=True)):
             here = place.at(line, f"segmentation[{number}]")
             if not isinstance(outline, LocatedArray) or len(outline) % 2:
@@ -162,7 +177,9 @@ def _parse_annotation(
             polygon = shapes.check_polygon(
                 log, here, label, list(zip(outline[::2], outline[1::2], strict=True)), size_wh
             )
-            polygons += [polygon] if polygon else []
+            parts += [polygon] if polygon else []
+        number = 1 + max((polygon.part_of for polygon in polygons), default=0) if len(parts) > 1 else 0
+        polygons += [replace(part, part_of=number) for part in parts]
         return
     here = place.at(row.line_of("bbox"), "bbox")
     corners = _parse_bbox(log, here, row.get("bbox"))
@@ -200,18 +217,18 @@ def _build_content(photos: list[Photo], labels: tuple[str, ...]) -> dict[str, li
     annotations = []
     numbers = count(1)
     for image_number, photo in enumerate(photos, 1):
-        for shape in (*photo.polygons, *photo.boxes):
-            is_polygon = isinstance(shape, Polygon)
-            x_min, y_min, x_max, y_max = shape.bounding_box_xyxy if isinstance(shape, Polygon) else shape.box_xyxy
+        outlined = [(parts[0].label, surround(parts), parts) for parts in group_parts(photo.polygons)]
+        boxed = [(box.label, box.box_xyxy, ()) for box in photo.boxes]
+        for label, (x_min, y_min, x_max, y_max), parts in (*outlined, *boxed):
             width, height = to_grid(x_max - x_min), to_grid(y_max - y_min)
             annotations.append(
                 {
                     "id": next(numbers),
                     "image_id": image_number,
-                    "category_id": class_ids[shape.label],
+                    "category_id": class_ids[label],
                     "bbox": [x_min, y_min, width, height],
-                    "area": enclosed_area_px2(shape.points) if is_polygon else width * height,
-                    "segmentation": [[value for point in shape.points for value in point]] if is_polygon else [],
+                    "area": sum(enclosed_area_px2(part.points) for part in parts) if parts else width * height,
+                    "segmentation": [[value for point in part.points for value in point] for part in parts],
                     "iscrowd": 0,
                 }
             )
@@ -232,7 +249,7 @@ def looks_like(source: Path) -> bool:
 
 COCO: Final = Format(
     name="coco",
-    carries=Carries(polygons=True, boxes=True, split=True, classes=True),
+    carries=Carries(polygons=True, boxes=True, parts=True, split=True, classes=True),
     looks_like=looks_like,
     read=read,
     write=write,

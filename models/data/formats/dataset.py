@@ -5,7 +5,7 @@ digits are rounded when read, so that a sum of two coordinates is exact in every
 within a photo carries no meaning.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -33,11 +33,13 @@ class Polygon:
         label: its class by name.
         points: (x, y) of at least three corners, in order, not closed.
         source_label: what the annotators called it, or empty.
+        part_of: a photo's polygons of one label and one number above 0 are parts of one object; 0: an object itself.
     """
 
     label: str
     points: tuple[tuple[float, float], ...]
     source_label: str = ""
+    part_of: int = 0
 
     @property
     def bounding_box_xyxy(self) -> tuple[float, float, float, float]:
@@ -128,6 +130,20 @@ class Dataset:
 
         photos = tuple(replace(p, polygons=renew(p.polygons), boxes=renew(p.boxes)) for p in self.photos)
         return Dataset(photos, tuple(dict.fromkeys(renamed.get(label, label) for label in self.labels)))
+
+
+def group_parts(polygons: Sequence[Polygon]) -> list[tuple[Polygon, ...]]:
+    """The polygons of a photo object by object, each where its first part stands."""
+    objects: dict[tuple[str, int], list[Polygon]] = {}
+    for place, polygon in enumerate(polygons):
+        objects.setdefault((polygon.label, polygon.part_of or -1 - place), []).append(polygon)
+    return [tuple(parts) for parts in objects.values()]
+
+
+def surround(polygons: Sequence[Polygon]) -> tuple[float, float, float, float]:
+    """The smallest box around all of them, xyxy, photo frame."""
+    x_min, y_min, x_max, y_max = zip(*(polygon.bounding_box_xyxy for polygon in polygons), strict=True)
+    return min(x_min), min(y_min), max(x_max), max(y_max)
 
 
 def enclosed_area_px2(points: tuple[tuple[float, float], ...]) -> float:

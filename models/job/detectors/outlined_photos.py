@@ -41,23 +41,6 @@ def collect_photos(data: JobData, augmented: Path | None) -> tuple[DetectionPhot
     return tuple(photos)
 
 
-def join_outlines(outlines_xy: Sequence[np.ndarray]) -> np.ndarray:
-    """Join the parts of one object into one outline, since an object has one in training.
-
-    Args:
-        outlines_xy: (P, 2) each, at least one; parts that do not overlap.
-
-    Returns:
-        (Q, 2): filled it gives every part, and between parts a line where they are nearest.
-    """
-    joined, *rest = (np.asarray(outline, np.float64) for outline in outlines_xy)
-    for part in rest:
-        gaps = ((joined[:, None] - part) ** 2).sum(axis=2)  # (P, Q)
-        here, there = np.unravel_index(gaps.argmin(), gaps.shape)
-        joined = np.concatenate([joined[: here + 1], part[there:], part[: there + 1], joined[here:]])
-    return joined
-
-
 def _make_photo(path: Path, image_id: str, source: JobPhoto, objects: Iterable[OutlinedObject]) -> DetectionPhoto:
     return DetectionPhoto(path, image_id, source.scene, source.size_hw, tuple(objects))
 
@@ -78,10 +61,9 @@ def _read_augmented(record: Mapping[str, Any], pasted_class_id: int) -> Iterable
 
 def _make_object(class_id: int, box_xyxy: Sequence[float], outlines_xy: Sequence[Any]) -> OutlinedObject:
     """One object of a class that the job numbers from 0; training numbers from 1."""
-    if len(outlines_xy):
-        outline = join_outlines(outlines_xy)
-    else:
+    outlines = [np.asarray(outline, np.float64) for outline in outlines_xy]
+    if not outlines:
         x0, y0, x1, y1 = np.maximum(box_xyxy, 0)  # a coordinate rounded to below 0 would count from the other edge
-        outline = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
-    corners = tuple((float(x), float(y)) for x, y in outline)
+        outlines = [np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])]
+    corners = tuple(tuple((float(x), float(y)) for x, y in outline) for outline in outlines)
     return OutlinedObject(class_id + 1, corners, is_box=not len(outlines_xy))

@@ -85,10 +85,10 @@ def draw_masks(photo: DetectionPhoto) -> np.ndarray:
     masks = np.zeros((len(photo.objects), *photo.size_hw), bool)
     for index, own in enumerate(photo.objects):
         if own.is_box:
-            (left, top), _, (right, bottom), _ = own.outline_xy
+            (((left, top), _, (right, bottom), _),) = own.outlines_xy
             masks[index, int(top) : math.ceil(bottom), int(left) : math.ceil(right)] = True
         else:
-            masks[index] = rasterise_polygons([own.outline_xy], photo.size_hw)
+            masks[index] = rasterise_polygons(own.outlines_xy, photo.size_hw)
     return masks
 
 

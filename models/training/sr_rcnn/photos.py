@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 
 from models.data.formats import Dataset, FaultyAnnotationsError, Photo, detect_format, load_dataset
+from models.data.formats.dataset import group_parts
 from models.data.photos import DataError, is_held_out, place_by_name
 from models.data.scenes import scene_of
 from models.structures import DAMAGE_CLASSES
@@ -28,12 +29,12 @@ class OutlinedObject:
 
     Attributes:
         class_id: from 1 on, in the order of the classes; 0 is background.
-        outline_xy: (x, y) corners, photo pixels; four of a box where no outline is known.
+        outlines_xy: (x, y) corners of each of its parts, photo pixels; four of a box where no outline is known.
         is_box: only the box is known.
     """
 
     class_id: int
-    outline_xy: tuple[tuple[float, float], ...]
+    outlines_xy: tuple[tuple[tuple[float, float], ...], ...]
     is_box: bool
 
 
@@ -76,7 +77,7 @@ class DetectionData:
     def digest(self) -> str:
         """sha256 over all that was read of the annotations, 16 hex digits."""
         parts = [
-            [[p.image_id, p.size_hw, [(o.class_id, o.outline_xy) for o in p.objects]] for p in photos]
+            [[p.image_id, p.size_hw, [(o.class_id, *o.outlines_xy) for o in p.objects]] for p in photos]
             for photos in (self.train, self.gate, self.judged)
         ]
         return hashlib.sha256(json.dumps([self.class_names, parts]).encode()).hexdigest()[:16]
@@ -180,15 +181,15 @@ def _choose_classes(datasets: Sequence[Dataset], asked: Sequence[str]) -> tuple[
 def _convert(photo: Photo, folder: Path, names: Sequence[str]) -> DetectionPhoto:
     class_ids = {name: class_id for class_id, name in enumerate(names, 1)}
     objects = [
-        OutlinedObject(class_ids[polygon.label], polygon.points, is_box=False)
-        for polygon in photo.polygons
-        if polygon.label in class_ids
+        OutlinedObject(class_ids[parts[0].label], tuple(part.points for part in parts), is_box=False)
+        for parts in group_parts(photo.polygons)
+        if parts[0].label in class_ids
     ]
     for box in photo.boxes:
         if box.label in class_ids:
             left, top, right, bottom = box.box_xyxy
             corners = ((left, top), (right, top), (right, bottom), (left, bottom))
-            objects.append(OutlinedObject(class_ids[box.label], corners, is_box=True))
+            objects.append(OutlinedObject(class_ids[box.label], (corners,), is_box=True))
     if photo.path is None:
         raise DataError(f"{folder}: missing image {photo.image_id}")
     scene = photo.group or photo.vehicle_id or scene_of(photo)

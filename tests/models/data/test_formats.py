@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from models.data.formats import FORMATS, Box, Dataset, Photo, Polygon, detect_format, load_dataset, narrow
-from models.data.formats.dataset import GRID_DECIMALS, OTHER_LABEL
+from models.data.formats.dataset import GRID_DECIMALS, OTHER_LABEL, group_parts
 from models.data.formats.images import place_images
 from models.data.formats.located_json import parse_located
 from models.data.formats.yolo_numbers import decode_box, decode_points, encode_box, encode_points
@@ -54,7 +54,10 @@ def boxes(draw, size_wh):
 def polygons(draw, size_wh, *, hairlines):
     point = st.tuples(*(coordinates(end) for end in size_wh))
     polygon = Polygon(
-        draw(LABELS), tuple(draw(st.lists(point, min_size=3, max_size=6))), draw(st.sampled_from(["", "s"]))
+        draw(LABELS),
+        tuple(draw(st.lists(point, min_size=3, max_size=6))),
+        draw(st.sampled_from(["", "s"])),
+        part_of=draw(st.sampled_from([0, 0, 3, 7])),
     )
     if polygon.is_hairline and not hairlines:
         polygon = replace(polygon, points=((0.0, 0.0), (float(size_wh[0]), 0.0), (0.0, float(size_wh[1]))))
@@ -98,12 +101,12 @@ def datasets(draw):
 
 
 def canonical(dataset):
-    """Order of photos, and of shapes within one, carries no meaning; that of classes does."""
+    """Order of photos, of shapes within one, and numbers of parts carry no meaning; the order of classes does."""
     return Dataset(
         tuple(
             replace(
                 photo,
-                polygons=tuple(sorted(photo.polygons, key=repr)),
+                polygons=tuple(sorted(sorted(map(repr, unnumbered(own))) for own in group_parts(photo.polygons))),
                 boxes=tuple(sorted(photo.boxes, key=repr)),
                 context=json.dumps(photo.context, sort_keys=True),
             )
@@ -111,6 +114,10 @@ def canonical(dataset):
         ),
         dataset.labels,
     )
+
+
+def unnumbered(polygons):
+    return [replace(polygon, part_of=0) for polygon in polygons]
 
 
 def write_images(folder, dataset):
@@ -221,6 +228,45 @@ def test_polygons_become_boxes_where_only_boxes_are_carried():
     narrowed, losses = narrow(Dataset((Photo("a.png", 10, 10, polygons=(triangle,)),), ("dent",)), FORMATS["voc"])
     assert narrowed.photos[0].boxes == (Box("dent", (1.0, 2.0, 5.0, 9.5)),)
     assert +losses == Counter({"polygons (their boxes are kept)": 1})
+
+
+def test_parts_of_one_object_are_one_annotation_of_coco_and_one_box(tmp_path):
+    left, right = ((1.0, 2.0), (5.0, 2.0), (3.0, 9.5)), ((20.0, 4.0), (24.0, 4.0), (24.0, 8.0), (20.0, 8.0))
+    polygons = Polygon("dent", left, part_of=9), Polygon("dent", right), Polygon("dent", right, part_of=9)
+    (tmp_path / "a.png").write_bytes(encoded_png((64, 48)))
+    dataset = Dataset((Photo("a.png", 64, 48, polygons=polygons, path=tmp_path / "a.png"),), ("dent",))
+    out = write_as(dataset, FORMATS["coco"], tmp_path / "coco")
+    both, alone = json.loads((out / "annotations" / "instances.json").read_text())["annotations"]
+    assert both["segmentation"] == [[1, 2, 5, 2, 3, 9.5], [20, 4, 24, 4, 24, 8, 20, 8]]
+    assert (both["bbox"], both["area"]) == ([1, 2, 23, 7.5], 15 + 16)
+    assert (alone["bbox"], alone["area"]) == ([20, 4, 4, 4], 16)
+    found, losses = load_dataset(out, FORMATS["coco"])
+    assert [[p.points for p in own] for own in group_parts(found.photos[0].polygons)] == [[left, right], [right]]
+    assert not losses
+    narrowed, losses = narrow(found, FORMATS["voc"])
+    assert narrowed.photos[0].boxes == (Box("dent", (1.0, 2.0, 24.0, 9.5)), Box("dent", (20.0, 4.0, 24.0, 8.0)))
+    assert +losses == Counter({"polygons (their boxes are kept)": 3})
+    narrowed, losses = narrow(found, FORMATS["yolo"])
+    assert len(group_parts(narrowed.photos[0].polygons)) == 3
+    assert +losses == Counter({"objects in parts (each part becomes an object)": 1})
+
+
+def test_a_crowd_of_coco_is_counted_and_no_object(tmp_path):
+    (tmp_path / "a.png").write_bytes(encoded_png((64, 48)))
+    crowd = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "iscrowd": 1}
+    crowd["segmentation"] = {"counts": [0, 64 * 48], "size": [48, 64]}
+    (tmp_path / "instances.json").write_text(
+        json.dumps(
+            {
+                "images": [{"id": 1, "file_name": "a.png", "width": 64, "height": 48}],
+                "annotations": [crowd, {**crowd, "id": 2, "iscrowd": 0, "segmentation": []}],
+                "categories": [{"id": 1, "name": "dent"}],
+            }
+        )
+    )
+    dataset, losses = load_dataset(tmp_path, FORMATS["coco"])
+    assert dataset.photos[0].boxes == (Box("dent", (1.0, 2.0, 4.0, 6.0)),)
+    assert losses == Counter({"annotations of crowds, which are no object each": 1})
 
 
 @pytest.mark.parametrize("name", ["voc", "yolo"])

@@ -10,10 +10,9 @@ pytest.importorskip("torch", reason="detectors need vehicle-damage[train]")
 from models.job import augmented
 from models.job.augmented import AugmentedOptions, load_augmented, paste_instances
 from models.job.dataset import copy_dataset, load_dataset_step
-from models.job.detectors.outlined_photos import collect_photos, join_outlines
+from models.job.detectors.outlined_photos import collect_photos
 from models.job.extraction import Cutouts
 from models.job.placement import PlacementOptions, draw_places
-from models.steps.outlines import trace_all
 from models.steps.step_folder import run_step
 from models.structures import rasterise_polygons
 from models.training.sr_rcnn.batches import build_sample, draw_masks
@@ -112,15 +111,3 @@ def test_what_a_paste_hides_is_no_object(tmp_path):
     (left,) = photo.objects
     assert left.class_id == 2
     assert record["objects"]
-
-
-def test_joined_outline_fills_every_part_and_a_line_between():
-    parts = np.zeros((12, 20), bool)
-    parts[2:6, 1:5] = parts[2:6, 8:14] = parts[10, 17:19] = True
-    joined = rasterise_polygons([join_outlines(trace_all(parts))], parts.shape)
-    assert (joined & parts).sum() == parts.sum()
-    added = joined & ~parts
-    assert added[:, 5:8].sum() == 3  # the gap of three columns
-    assert added.sum() <= 3 + 5
-    whole = trace_all(parts[:8, :6])
-    assert np.array_equal(join_outlines(whole), whole[0])

@@ -22,8 +22,8 @@ def photo(tmp_path):
     box = ((10.0, 1.0), (12.5, 1.0), (12.5, 4.0), (10.0, 4.0))
     line = ((20.0, 3.0), (20.0, 12.0), (20.0, 3.0))
     objects = (
-        OutlinedObject(2, corners, is_box=False), OutlinedObject(1, box, is_box=True),
-        OutlinedObject(3, line, is_box=False),
+        OutlinedObject(2, (corners,), is_box=False), OutlinedObject(1, (box,), is_box=True),
+        OutlinedObject(3, (line,), is_box=False),
     )  # fmt: skip
     return DetectionPhoto(tmp_path / "a.png", "a.png", "s", (20, 30), objects)
 
@@ -36,6 +36,14 @@ def test_sample_has_pixels_masks_and_the_boxes_around_them(photo):
     assert target["labels"].tolist() == [2, 1, 3]
     assert target["masks"].dtype == torch.uint8
     assert target["masks"].sum(dim=(1, 2)).tolist() == [30, 9, 10]
+
+
+def test_parts_of_one_object_share_a_mask_and_a_box_and_what_lies_between_is_not_theirs(photo):
+    parts = ((2.0, 5.0), (7.0, 5.0), (7.0, 9.0), (2.0, 9.0)), ((20.0, 3.0), (20.0, 12.0), (20.0, 3.0))
+    one = DetectionPhoto(photo.path, "a.png", "s", (20, 30), (OutlinedObject(2, parts, is_box=False),))
+    _, target = build_sample(one)
+    assert target["boxes"].tolist() == [[2, 3, 21, 13]]
+    assert target["masks"].sum() == 30 + 10
 
 
 def test_mirrored_sample_is_the_sample_seen_in_a_mirror(photo):

@@ -53,6 +53,18 @@ def test_classes_are_numbered_as_asked_and_photos_without_them_are_not_learned_f
     assert data.digest != load_detection_data([folder]).digest
 
 
+def test_an_annotation_of_several_polygons_is_one_object(tmp_path):
+    folder = write_coco(tmp_path / "coco")
+    digest = load_detection_data([folder]).digest
+    square = [1, 1, 4, 1, 4, 4, 1, 4]
+    edit(folder, "val", lambda content: content["annotations"][0]["segmentation"].append(square))
+    data = load_detection_data([folder])
+    (one,) = data.judged[0].objects
+    assert len(one.outlines_xy) == 2
+    assert one.outlines_xy[1] == ((1, 1), (4, 1), (4, 4), (1, 4))
+    assert data.digest != digest
+
+
 def test_boxes_without_outlines_are_objects_too(tmp_path):
     folder = write_coco(tmp_path / "coco")
     edit(folder, "val", lambda content: content["annotations"][0].update(segmentation=[]))
