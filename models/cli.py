@@ -71,6 +71,9 @@ def evaluate(
     gate_score_threshold: Annotated[
         float | None, typer.Option(min=0, max=1, help="Photos below it are let go; unset: the gate's card says.")
     ] = None,
+    finder: Annotated[
+        str, typer.Option(help="The set's finder of small damages: off, beside the segmenter or instead of it.")
+    ] = "off",
     gate_recall: Annotated[
         float, typer.Option(min=0.01, max=1, help="The gate recall for which a threshold is told.")
     ] = 0.9,
@@ -94,6 +97,7 @@ def evaluate(
                 split=split,
                 path=PathOptions(crop_margin_ratio, min_region_area_px2, (scratch_policy, dent_policy, spacing_policy)),
                 gate_score_threshold=gate_score_threshold,
+                finder=finder,
                 gate_recall=gate_recall,
                 overlays=overlays,
             )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from models.damage_mapper import FINDER_USES, DamageMapper
 from models.gate.predictor import Gate
 from models.localizer.predictor import Localizer
 from models.object_store import StoreError
@@ -11,6 +12,7 @@ from models.runtime import Runtime
 from models.segmenter.predictor import Segmenter
 from models.sr_rcnn.predictor import Finder
 from models.store import ModelVersion
+from models.structures import DAMAGE_CLASSES
 
 XML_NAME, BIN_NAME = "model.xml", "model.bin"
 SAFETENSORS_NAME: Final = "model.safetensors"
@@ -123,3 +125,34 @@ def load_finder(
     return Finder(
         load_runtime(version, options), version.card, small_only=small_only, policy_thresholds=policy_thresholds
     )
+
+
+def load_damage_mapper(
+    versions: Mapping[str, ModelVersion], options: RuntimeOptions = DEFAULT_RUNTIME, *, finder: str = "off"
+) -> DamageMapper:
+    """Build what maps damages from a set's segmenter and finder.
+
+    Args:
+        versions: of the set, by network; the segmenter's card has the thresholds of the mask policies in any case.
+        options: which runtime.
+        finder: one of FINDER_USES.
+
+    Raises:
+        StoreError: a version lacks the runtime's files.
+        ValueError: an unknown use, a set without the finder that is asked for, a card without a threshold of a class;
+            also as load_runtime and Finder.
+        RuntimeError: as load_runtime.
+    """
+    if finder not in FINDER_USES:
+        raise ValueError(f"finder: expected one of {', '.join(FINDER_USES)}, found {finder!r}")
+    networks: list[Segmenter | Finder] = []
+    if finder != "instead":
+        networks.append(load_segmenter(versions["segmenter"], options))
+    if finder == "off":
+        return DamageMapper(*networks)
+    if "finder" not in versions:
+        raise ValueError(f"finder: {finder!r} needs a finder in the promoted set, found {', '.join(versions)}")
+    card = versions["segmenter"].card
+    card.require_thresholds(*(f"{name}_score_threshold" for name in DAMAGE_CLASSES))
+    use = {"small_only": finder == "beside", "policy_thresholds": card.thresholds}
+    return DamageMapper(*networks, load_finder(versions["finder"], options, **use))

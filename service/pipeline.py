@@ -15,8 +15,7 @@ from typing import Final
 import numpy as np
 
 from models.mask_policies import MaskPolicy, build_mask_policy
-from models.predictors import DEFAULT_RUNTIME, RuntimeOptions, load_finder, load_gate, load_localizer, load_segmenter
-from models.sr_rcnn.predictor import Finder
+from models.predictors import DEFAULT_RUNTIME, RuntimeOptions, load_damage_mapper, load_gate, load_localizer
 from models.store import ModelCard, ModelSet
 from models.structures import DAMAGE_CLASSES, Region
 from service.drift import DriftMonitor
@@ -29,8 +28,6 @@ from service.stages.gate import score_crops
 from service.stages.localize import Crop, localize_cars
 from service.stages.refine import refine_masks
 from service.stages.segment import segment_crops
-
-FINDER_USES: Final = ("off", "beside", "instead")
 
 
 @dataclass(frozen=True)
@@ -100,10 +97,7 @@ class Pipeline:
         localizer, gate, segmenter = (models.versions[name] for name in ("localizer", "gate", "segmenter"))
         self._localizer = load_localizer(localizer, runtime)
         self._gate = load_gate(gate, runtime)
-        self._finder = _load_finder(models, options.finder, runtime)
-        self._segmenter = None if options.finder == "instead" else load_segmenter(segmenter, runtime)
-        inputs_hw = [network.input_hw for network in (self._segmenter, self._finder) if network is not None]
-        self._max_crop_hw = (max(height for height, _ in inputs_hw), max(width for _, width in inputs_hw))
+        self._mapper = load_damage_mapper(models.versions, runtime, finder=options.finder)
         self._options = options
         self._gate_score_threshold = options.gate_score_threshold
         if self._gate_score_threshold is None:
@@ -163,7 +157,7 @@ class Pipeline:
                 [decoded.image for decoded in batch],
                 self._localizer,
                 margin_ratio=self._options.crop_margin_ratio,
-                max_hw=self._max_crop_hw,
+                max_hw=self._mapper.input_hw,
             )
         with watch.measure("gate", everyone):
             scores = score_crops([crop.image for crop in crops], self._gate) if crops else np.zeros(0, np.float32)
@@ -172,7 +166,7 @@ class Pipeline:
         regions: dict[int, list[Region]] = {}
         if kept:
             with watch.measure("segment", kept):
-                probs = segment_crops([crops[position].image for position in kept], self._segmenter, self._finder)
+                probs = segment_crops([crops[position].image for position in kept], self._mapper)
             with watch.measure("refine", kept):
                 masks = [
                     refine_masks(own, crops[position].image, self._policies)
@@ -203,22 +197,6 @@ def _build_finding(
         size_hw=decoded.image.shape[:2],
         regions=tuple(regions or ()),
         timings_ms={stage: timings_ms[stage] for stage in STAGES if stage in timings_ms},
-    )
-
-
-def _load_finder(models: ModelSet, use: str, runtime: RuntimeOptions) -> Finder | None:
-    """The set's finder as it is used; None where it is not."""
-    if use not in FINDER_USES:
-        raise ValueError(f"finder: expected one of {', '.join(FINDER_USES)}, found {use!r}")
-    if use == "off":
-        return None
-    if "finder" not in models.versions:
-        raise ValueError(f"finder: {use!r} needs a finder in the promoted set, found {', '.join(models.versions)}")
-    card = models.versions["segmenter"].card
-    for class_name in DAMAGE_CLASSES:
-        card.require_thresholds(f"{class_name}_score_threshold")
-    return load_finder(
-        models.versions["finder"], runtime, small_only=use == "beside", policy_thresholds=card.thresholds
     )
 
 

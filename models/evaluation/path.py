@@ -1,6 +1,6 @@
 """Serving's path over annotated photos, every intermediate kept: localize → gate → segment → mask policy → patches.
 
-In:   annotated photos, three predictors. Out: one Prediction a photo; masks at as many thresholds as wanted.
+In:   annotated photos, predictors. Out: one Prediction a photo; masks at as many thresholds as wanted.
 Must not know: annotations' regions, measures.
 """
 
@@ -11,12 +11,12 @@ from typing import Final, Self
 import cv2
 import numpy as np
 
+from models.damage_mapper import DamageMapper
 from models.data.photos import AnnotatedPhoto, DataError, load_image
 from models.gate.predictor import Gate
 from models.localizer.predictor import Localizer
 from models.mask_policies import MASK_POLICIES, DenseCrfPolicy
-from models.predictors import load_gate, load_localizer, load_segmenter
-from models.segmenter.predictor import Segmenter
+from models.predictors import load_damage_mapper, load_gate, load_localizer
 from models.store import ModelVersion
 from models.structures import DAMAGE_CLASSES, CropWindow, check_array, shrink_to_fit
 
@@ -56,24 +56,39 @@ class PathOptions:
 
 @dataclass(frozen=True)
 class Predictors:
-    """The three networks with the thresholds of their cards."""
+    """The networks with the thresholds of their cards.
+
+    Attributes:
+        localizer: finds vehicles.
+        gate: scores crops.
+        mapper: segmenter, finder or both.
+        class_thresholds: of the mask policies, float64 (3,), in the order of DAMAGE_CLASSES.
+    """
 
     localizer: Localizer
     gate: Gate
-    segmenter: Segmenter
+    mapper: DamageMapper
+    class_thresholds: np.ndarray
 
     @classmethod
-    def load(cls, versions: Mapping[str, ModelVersion]) -> Self:
-        """Compile the versions of localizer, gate and segmenter.
+    def load(cls, versions: Mapping[str, ModelVersion], *, finder: str = "off") -> Self:
+        """Compile the versions of a set.
+
+        Args:
+            versions: by network.
+            finder: one of FINDER_USES.
 
         Raises:
             StoreError: a version lacks its network.
-            ValueError: a card lacks the threshold of the gate or of a class.
+            ValueError: a card lacks the threshold of the gate or of a class, or the set the finder that is asked for.
         """
         versions["gate"].card.require_thresholds("score_threshold")
-        versions["segmenter"].card.require_thresholds(*(f"{name}_score_threshold" for name in DAMAGE_CLASSES))
+        names = [f"{name}_score_threshold" for name in DAMAGE_CLASSES]
         return cls(
-            load_localizer(versions["localizer"]), load_gate(versions["gate"]), load_segmenter(versions["segmenter"])
+            load_localizer(versions["localizer"]),
+            load_gate(versions["gate"]),
+            load_damage_mapper(versions, finder=finder),
+            np.array(versions["segmenter"].card.require_thresholds(*names)),
         )
 
     @property
@@ -81,15 +96,10 @@ class Predictors:
         """Photos that score less are let go."""
         return self.gate.card.thresholds["score_threshold"]
 
-    @property
-    def class_thresholds(self) -> np.ndarray:
-        """float64 (3,), in the order of DAMAGE_CLASSES."""
-        return np.array([self.segmenter.card.thresholds[f"{name}_score_threshold"] for name in DAMAGE_CLASSES])
-
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the predictors said about one photo; the segmenter also where the gate lets the photo go.
+    """What the predictors said about one photo; the mapper also where the gate lets the photo go.
 
     Attributes:
         photo: the photo.
@@ -136,12 +146,12 @@ def _predict_batch(
         for own, image in zip(boxes, images, strict=True)
     ]
     crops = [
-        shrink_to_fit(window.cut(image), predictors.segmenter.input_hw)
+        shrink_to_fit(window.cut(image), predictors.mapper.input_hw)
         for window, image in zip(windows, images, strict=True)
     ]
     scores = predictors.gate.predict_scores(crops)
     annotated = [position for position, photo in enumerate(batch) if photo.has_regions]
-    maps = predictors.segmenter.predict_probs([crops[position] for position in annotated])
+    maps = predictors.mapper.predict_probs([crops[position] for position in annotated])
     probs = dict(zip(annotated, maps, strict=True))
     for position, photo in enumerate(batch):
         yield Prediction(

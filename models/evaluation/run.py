@@ -33,6 +33,7 @@ class EvaluationOptions:
         split: "train", "val" or "test"; None: val, or all of a folder without val.
         path: margin, least area, mask policies.
         gate_score_threshold: photos below it are let go; None: the gate's card says.
+        finder: how the set's finder is used, one of FINDER_USES.
         gate_recall: the recall for which a gate threshold is told, (0, 1].
         overlays: pictures of so many of the worst photos of each kind are written; 0 writes none.
     """
@@ -43,6 +44,7 @@ class EvaluationOptions:
     split: str | None
     path: PathOptions
     gate_score_threshold: float | None
+    finder: str
     gate_recall: float
     overlays: int
 
@@ -61,7 +63,7 @@ def run_evaluation(options: EvaluationOptions) -> dict[str, Any]:
     require_libraries()
     photos = load_judged(options.data) if options.split is None else load_annotated(options.data, options.split)
     model_set = ModelStore(open_store(options.models)).load_promoted()
-    predictors = Predictors.load(model_set.versions)
+    predictors = Predictors.load(model_set.versions, finder=options.finder)
     gate_score_threshold = options.gate_score_threshold
     if gate_score_threshold is None:
         gate_score_threshold = predictors.gate_score_threshold
@@ -156,6 +158,7 @@ def _head(
         "options": {
             "crop_margin_ratio": path.crop_margin_ratio,
             "min_region_area_px2": path.min_region_area_px2,
+            "finder": options.finder,
             **{f"{name}_policy": policy for name, policy in zip(DAMAGE_CLASSES, path.policies, strict=True)},
             "judged_policies": ", ".join(judged.policies),
         },

@@ -114,7 +114,7 @@ class Finder:
         """Height and width of the network's input, pixels: more pixels than these in a crop are lost."""
         return self.card.input_hw
 
-    def find_damages(self, crops: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def predict_probs(self, crops: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Map where each class of damage was detected.
 
         Args:
@@ -129,7 +129,7 @@ class Finder:
         return [self._paint(found, crop.shape[:2]) for found, crop in zip(self.detect(crops), crops, strict=True)]
 
     def detect(self, crops: Sequence[np.ndarray]) -> list[FoundDamages]:
-        """Detect damages of any score and size; arguments and errors as find_damages."""
+        """Detect damages of any score and size; arguments and errors as predict_probs."""
         if not crops:
             return []
         letterboxes = []

@@ -6,12 +6,13 @@ import cv2
 import numpy as np
 import pytest
 
+from models.damage_mapper import FINDER_USES
 from models.object_store import FolderStore
 from models.predictors import RuntimeOptions
 from models.renderer import render_photo
 from models.store import PRETRAINED_DIR, ModelSet, ModelStore, ModelVersion
 from service.errors import PhotoUnreadable, RuntimeExhausted
-from service.pipeline import FINDER_USES, Decoded, Pipeline, PipelineOptions
+from service.pipeline import Decoded, Pipeline, PipelineOptions
 from service.stages import STAGES
 from tests import photos
 from tests.models.tiny_networks import build_finder_version
@@ -124,14 +125,14 @@ def test_a_finder_beside_the_segmenter_adds_what_is_small(models: ModelSet):
 
 
 def test_a_finder_that_is_off_changes_nothing_and_is_not_loaded(models: ModelSet, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("service.pipeline.load_finder", None)
+    monkeypatch.setattr("models.predictors.load_finder", None)
     assert name_regions(inspect(with_finder(models), "off")) == name_regions(inspect(models, "off"))
 
 
 def test_the_segmenter_is_not_loaded_where_the_finder_takes_its_place(
     models: ModelSet, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("service.pipeline.load_segmenter", None)
+    monkeypatch.setattr("models.predictors.load_segmenter", None)
     assert inspect(with_finder(models), "instead").regions
 
 

@@ -14,12 +14,13 @@ from models.evaluation.path import (
 )
 from models.mask_policies import build_mask_policy
 from models.object_store import FolderStore
-from models.store import ModelStore
+from models.store import ModelSet, ModelStore
 from models.structures import CropWindow
 from service.pipeline import Pipeline, PipelineOptions
 from service.settings import Settings
 from tests.models.evaluation.stores import write_promoted
 from tests.models.tiny_data import write_folder
+from tests.models.tiny_networks import build_finder_version
 
 
 def test_defaults_are_the_services():
@@ -29,12 +30,22 @@ def test_defaults_are_the_services():
     assert ours.min_region_area_px2 == theirs.min_region_area_px2 == settings.min_region_area_px2
 
 
-@pytest.mark.parametrize("policies", [("crf", "threshold", "crf"), ("threshold", "crf", "threshold")])
-def test_path_finds_what_serving_finds(tmp_path, policies):
+@pytest.mark.parametrize(
+    ("policies", "finder", "expected"),
+    [
+        (("crf", "threshold", "crf"), "off", 12),  # the four damaged photos show a bright stroke in every channel
+        (("threshold", "crf", "threshold"), "off", 12),
+        (("threshold", "threshold", "threshold"), "beside", 14),  # a finder sees a dent in the middle of all six
+        (("threshold", "threshold", "threshold"), "instead", 6),
+    ],
+)
+def test_path_finds_what_serving_finds(tmp_path, policies, finder, expected):
     folder = write_folder(tmp_path / "data", split="val")
     models = ModelStore(FolderStore(write_promoted(tmp_path / "store"))).load_promoted()
-    pipeline = Pipeline(models, PipelineOptions(gate_score_threshold=0.0, policies=policies))
-    options, predictors = PathOptions(policies=policies), Predictors.load(models.versions)
+    dent = np.array([[20, 20, 44, 44, 0.9, 2, 1, 1, 1, 1]])
+    models = ModelSet({**models.versions, "finder": build_finder_version(dent, (64, 64), small_px=1000)}, models.digest)
+    pipeline = Pipeline(models, PipelineOptions(gate_score_threshold=0.0, policies=policies, finder=finder))
+    options, predictors = PathOptions(policies=policies), Predictors.load(models.versions, finder=finder)
     photos = load_photos([folder])
     findings = pipeline.inspect([pipeline.decode(photo.path.read_bytes()) for photo in photos])
     regions = 0
@@ -51,7 +62,7 @@ def test_path_finds_what_serving_finds(tmp_path, policies):
             laid = to_photo_frame(kept, prediction.window, finding.size_hw)
             assert laid.sum() == sum(region.area_px2 for region in theirs)
             regions += len(theirs)
-    assert regions >= 12  # the four damaged photos show a bright stroke in every channel
+    assert regions == expected
 
 
 @pytest.mark.parametrize("policy", ["threshold", "crf"])

@@ -31,6 +31,7 @@ def _evaluated(tmp_path_factory):
         split="val",
         path=PathOptions(),
         gate_score_threshold=0.52617,  # lets one damaged photo of four go
+        finder="off",
         gate_recall=0.9,
         overlays=2,
     )
@@ -169,6 +170,7 @@ def test_data_that_allows_no_judgement_is_refused(tmp_path, fault):
         split="train" if fault == "split" else "val",
         path=PathOptions(),
         gate_score_threshold=None,
+        finder="off",
         gate_recall=0.9,
         overlays=0,
     )

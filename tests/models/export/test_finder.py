@@ -98,7 +98,7 @@ def test_both_runtimes_paint_the_same_damages(made):
     shown = {name: 0.3 if name.endswith("score_threshold") else 20.0 for name in version.card.thresholds}
     version = replace(version, card=version.card.model_copy(update={"thresholds": shown}))
     maps = [
-        load_finder(version, RuntimeOptions(runtime=runtime)).find_damages(crops) for runtime in ("openvino", "torch")
+        load_finder(version, RuntimeOptions(runtime=runtime)).predict_probs(crops) for runtime in ("openvino", "torch")
     ]
     assert any(own.any() for own in maps[0])
     for own, other in zip(*maps, strict=True):

@@ -26,7 +26,7 @@ def crop(size_hw=INPUT_HW):
 
 
 def test_a_detection_is_painted_into_the_channel_of_its_name():
-    probs = build(row([1, 2, 3, 4], 0.6, 2)).find_damages([crop()])[0]
+    probs = build(row([1, 2, 3, 4], 0.6, 2)).predict_probs([crop()])[0]
     expected = np.zeros((3, 8, 8), np.float32)
     expected[2, 2:4, 1:3] = 0.6  # class 2 of this card is spacing
     np.testing.assert_allclose(probs, expected)
@@ -40,21 +40,21 @@ def test_each_class_has_its_own_threshold_and_meets_it_from_it_on():
         row([4, 4, 5, 5], 0.31, 2),
         row([6, 6, 7, 7], 0.29, 2),
     ]
-    probs = build(*rows).find_damages([crop()])[0]
+    probs = build(*rows).predict_probs([crop()])[0]
     assert np.argwhere(probs > 0).tolist() == [[0, 0, 0], [2, 4, 4]]
 
 
 def test_small_only_leaves_out_what_is_not_small_in_the_crop():
     rows = [row([0, 0, 2, 4], 0.9, 1), row([4, 4, 7, 7], 0.9, 1)]  # sides of 2.83 and of exactly 3 pixels
-    assert np.argwhere(build(*rows, small_only=True).find_damages([crop()])[0][0]).max(axis=0).tolist() == [3, 1]
-    assert build(*rows).find_damages([crop()])[0][0, 4:7, 4:7].all()
-    assert not build(*rows, small_only=True).find_damages([crop((16, 16))])[0].any()  # twice as large there
+    assert np.argwhere(build(*rows, small_only=True).predict_probs([crop()])[0][0]).max(axis=0).tolist() == [3, 1]
+    assert build(*rows).predict_probs([crop()])[0][0, 4:7, 4:7].all()
+    assert not build(*rows, small_only=True).predict_probs([crop((16, 16))])[0].any()  # twice as large there
 
 
 def test_boxes_lie_on_the_crop_whatever_its_shape():
     found = build(row([0, 2, 4, 6], 0.9, 1)).detect([crop((8, 16))])[0]  # half as large, bars of 2 above and below
     np.testing.assert_allclose(found.boxes_xyxy_crop, [[0, 0, 8, 8]])
-    assert [probs.shape for probs in build(row([0, 0, 1, 1], 0, 0)).find_damages([crop((5, 9)), crop((20, 3))])] == [
+    assert [probs.shape for probs in build(row([0, 0, 1, 1], 0, 0)).predict_probs([crop((5, 9)), crop((20, 3))])] == [
         (3, 5, 9),
         (3, 20, 3),
     ]
@@ -73,17 +73,17 @@ def test_what_counts_for_the_card_reaches_the_policies_threshold():
     policies = {"scratch_score_threshold": 0.8, "dent_score_threshold": 0.6, "spacing_score_threshold": 0.7}
     half = (0.5,) * 4
     rows = [row([0, 0, 2, 2], 0.5, 1, half), row([4, 4, 6, 6], 0.9, 1, half), row([0, 4, 2, 6], 0.3, 2, half)]
-    probs = build(*rows, policy_thresholds=policies).find_damages([crop()])[0]
+    probs = build(*rows, policy_thresholds=policies).predict_probs([crop()])[0]
     assert probs[0, 0, 0] == pytest.approx(0.8)
     assert 0.8 < probs[0, 4, 4] < 1
     assert probs[2, 4, 0] == pytest.approx(0.7)
     assert not probs[1].any()
-    plain = build(*rows).find_damages([crop()])[0]
+    plain = build(*rows).predict_probs([crop()])[0]
     assert plain[0, 0, 0] == pytest.approx(0.25)
 
 
 def test_no_crops_are_no_maps():
-    assert build(row([0, 0, 1, 1], 0.9, 1)).find_damages([]) == []
+    assert build(row([0, 0, 1, 1], 0.9, 1)).predict_probs([]) == []
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_no_crops_are_no_maps():
 )
 def test_an_answer_that_is_none_is_a_broken_contract(rows, words):
     with pytest.raises(ContractError, match=words):
-        build(*rows).find_damages([crop()])
+        build(*rows).predict_probs([crop()])
 
 
 @pytest.mark.parametrize("classes", [("scratch", "car"), (), ("dent", "dent")])
