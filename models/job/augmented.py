@@ -34,10 +34,10 @@ from models.job.placement import Place, load_places
 from models.job.screening import load_kept
 from models.steps.blend import MODES, OPAQUE, Pasted, measure_change, paste
 from models.steps.cutouts import resize_rgba
-from models.steps.outlines import find_visible, to_points, trace_all
 from models.steps.placement import find_covered
 from models.steps.step_folder import StepDone, check_made_of, load_step, run_step, same_input
 from models.structures import check_limits
+from models.structures.outlines import find_visible, to_points, trace_all
 
 STEP: Final = "augmented"
 INDEX_NAME: Final = "index.json"

@@ -22,9 +22,9 @@ from models.data.formats.images import place_images
 from models.data.photos import DataError
 from models.job.augmented import load_augmented
 from models.job.dataset import JobData, JobPhoto, load_dataset_step
-from models.steps.outlines import find_visible, open_hairline
 from models.steps.step_folder import StepDone, check_made_of, load_step, run_step
 from models.structures import DAMAGE_CLASSES, check_limits, rasterise_polygons
+from models.structures.outlines import find_visible, open_hairline
 
 STEP: Final = "segmenter_data"
 PHOTOS: Final = ("pasted", "all")

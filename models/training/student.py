@@ -22,9 +22,9 @@ from models.data.manifest import write_manifest
 from models.data.photos import ANNOTATIONS_NAME, AnnotatedPhoto, DataError, load_image, load_photos
 from models.segmenter.network import SegmenterForExport, build_segmenter
 from models.segmenter.predictor import Segmenter
-from models.steps.outlines import open_hairline, trace_all
 from models.store import ModelCard
 from models.structures import DAMAGE_CLASSES, CropWindow
+from models.structures.outlines import open_hairline, trace_all
 from models.training.errors import TrainingError
 from models.training.gate import drop_copies_of_val, train_gate
 from models.training.localizer import label_photos

@@ -23,6 +23,8 @@ from models.data.formats.dataset import (
 from models.data.formats.faults import FaultLog, Place
 from models.data.formats.images import check_image_id, find_image, settle_size
 from models.data.formats.located_json import LocatedArray, LocatedObject, load_located, looks_like_json
+from models.data.formats.run_lengths import decode_run_lengths
+from models.structures.outlines import open_hairline, trace_all
 
 _TABLES: Final = ("images", "annotations", "categories")
 _SHAPES = dict[Any, tuple[list[Polygon], list[Box]]]
@@ -165,19 +167,15 @@ def _parse_annotation(
     if "keypoints" in row:
         log.lose("annotations' keypoints")
     outlines = row.get("segmentation")
-    if isinstance(outlines, LocatedObject):
-        log.lose("run-length masks (their boxes are kept)")
-    if isinstance(outlines, LocatedArray) and outlines:
+    if outlines:
+        here = place.at(row.line_of("segmentation"), "segmentation")
         parts: list[Polygon] = []
-        for number, (outline, line) in enumerate(zip(outlines, outlines.lines, strict=True)):
-            here = place.at(line, f"segmentation[{number}]")
-            if not isinstance(outline, LocatedArray) or len(outline) % 2:
-                log.add(here, "expected a list of x, y, x, y …")
-                continue
-            polygon = shapes.check_polygon(
-                log, here, label, list(zip(outline[::2], outline[1::2], strict=True)), size_wh
-            )
-            parts += [polygon] if polygon else []
+        if isinstance(outlines, LocatedArray):
+            parts = _parse_outlines(log, place, outlines, label, size_wh)
+        elif isinstance(outlines, LocatedObject):
+            parts = _trace_mask(log, here, outlines, label, size_wh)
+        else:
+            log.add(here, f"expected a list of outlines or a run-length mask, found {outlines!r}")
         number = 1 + max((polygon.part_of for polygon in polygons), default=0) if len(parts) > 1 else 0
         polygons += [replace(part, part_of=number) for part in parts]
         return
@@ -186,6 +184,39 @@ def _parse_annotation(
     box_xyxy = corners and shapes.check_box(log, here, corners, size_wh)
     if box_xyxy and label is not None:
         boxes.append(Box(label, box_xyxy))
+
+
+def _parse_outlines(
+    log: FaultLog, place: Place, outlines: LocatedArray, label: str | None, size_wh: shapes.SizeWh
+) -> list[Polygon]:
+    """One polygon a list of x, y, x, y …"""
+    parts = []
+    for number, (outline, line) in enumerate(zip(outlines, outlines.lines, strict=True)):
+        here = place.at(line, f"segmentation[{number}]")
+        if not isinstance(outline, LocatedArray) or len(outline) % 2:
+            log.add(here, "expected a list of x, y, x, y …")
+            continue
+        corners = list(zip(outline[::2], outline[1::2], strict=True))
+        parts.append(shapes.check_polygon(log, here, label, corners, size_wh))
+    return [part for part in parts if part]
+
+
+def _trace_mask(
+    log: FaultLog, place: Place, mask: LocatedObject, label: str | None, size_wh: shapes.SizeWh
+) -> list[Polygon]:
+    """Polygons that, filled, are the mask."""
+    if size_wh is None:
+        return []  # which is a fault of its own
+    try:
+        pixels = decode_run_lengths(mask, size_wh)
+    except ValueError as error:
+        log.add(place, str(error))
+        return []
+    if not pixels.any():
+        log.add(place, "the mask has no pixel")
+    traced = ([tuple(map(float, point)) for point in open_hairline(own)] for own in trace_all(pixels))
+    parts = [shapes.check_polygon(log, place, label, corners, size_wh) for corners in traced]
+    return [part for part in parts if part]
 
 
 def _parse_bbox(log: FaultLog, place: Place, bbox: Any) -> list[float] | None:

@@ -268,6 +268,8 @@ def write_coco(folder, annotation, **image):
         ({"image_id": 4}, "6: annotations[0]: image_id: there is no image 4"),
         ({"segmentation": [[1, 1, 2, 2, 3]]}, "6: annotations[0]: segmentation[0]: expected a list of x, y"),
         ({"segmentation": [[1, 1, 2, 2]]}, "6: annotations[0]: segmentation[0]: polygon: expected 3 points"),
+        ({"segmentation": "1 1 2 2"}, "6: annotations[0]: segmentation: expected a list of outlines or a run-length"),
+        ({"segmentation": {"size": [1, 1], "counts": [1]}}, "6: annotations[0]: segmentation: size: expected the"),
         ({"segmentation": [[1, 1, 99, 2, 3, 9]]}, "6: annotations[0]: segmentation[0]: points[1]: x 99 leaves"),
     ],
 )

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from models.data.formats.dataset import enclosed_area_px2
-from models.steps.outlines import find_visible, open_hairline, to_points, trace_all
+from models.structures.outlines import find_visible, open_hairline, to_points, trace_all
 
 MASKS = arrays(bool, st.tuples(st.integers(1, 24), st.integers(1, 24)))
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from models.structures import rasterise_polygons, trace_polygon
+from models.structures.regions import rasterise_polygons, trace_polygon
 
 
 def trace_all(mask: np.ndarray) -> list[np.ndarray]:
