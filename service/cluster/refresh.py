@@ -48,13 +48,13 @@ class Step:
     @property
     def is_refusal(self) -> bool:
         """Was a candidate found bad, now or before?"""
-        refused = isinstance(self.action, rollout.Return) and self.action.is_refused
+        refused = isinstance(self.action, rollout.Return) and self.action.outcome is rollout.Outcome.REFUSED
         return refused or isinstance(self.action, rollout.RollStoreBack | rollout.EndReturn)
 
     @property
     def is_untried(self) -> bool:
         """Could the cluster not try a candidate?"""
-        return isinstance(self.action, rollout.Return) and self.action.is_untried
+        return isinstance(self.action, rollout.Return) and self.action.outcome is rollout.Outcome.NOT_TRIED
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,8 @@ class Refresher:
 
     def _look(self) -> Step:
         step = self._take_step()
-        if not isinstance(step.action, rollout.Return) or not step.action.is_refused or self._plan.dry_run:
+        is_refused = isinstance(step.action, rollout.Return) and step.action.outcome is rollout.Outcome.REFUSED
+        if not is_refused or self._plan.dry_run:
             return step
         ending = self._retry(self._take_step)  # the store follows at once
         return Step(step.action, f"{step.told}; {ending.told}", step.patch)
@@ -168,10 +169,9 @@ class Refresher:
                 return self._patch(fleet, action, fleets.patch_spread(fleet, now=self._now()), told)
             case rollout.Finish():
                 return self._patch(fleet, action, fleets.patch_finish(fleet), f"{fleet.candidate} serves everywhere")
-            case rollout.Return(reason, is_refused, is_untried):
-                patch = fleets.patch_return(fleet, reason, is_refused=is_refused)
-                verb = "refused" if is_refused else "not tried" if is_untried else "withdrawn"
-                told = f"{fleet.candidate} is {verb}, back to {fleet.incumbent}: {reason}"
+            case rollout.Return(reason, outcome):
+                patch = fleets.patch_return(fleet, reason, is_refused=outcome is rollout.Outcome.REFUSED)
+                told = f"{fleet.candidate} is {outcome}, back to {fleet.incumbent}: {reason}"
                 return self._patch(fleet, action, patch, told)
             case rollout.RollStoreBack(incumbent, candidate):
                 return self._roll_store_back(fleet, action, incumbent, candidate)
@@ -207,7 +207,7 @@ class Refresher:
         fleet, promoted = self._read_fleet(), self._read_promoted()
         if fleet.phase == "idle":
             return self._undo_pin(fleet)
-        action = rollout.Return("undone by hand", is_refused=True)
+        action = rollout.Return("undone by hand", rollout.Outcome.REFUSED)
         if fleet.phase != "returning":
             step = self._act(fleet, action)
             if self._plan.dry_run:
@@ -220,7 +220,7 @@ class Refresher:
     def _undo_pin(self, fleet: Fleet) -> Step:
         """Pin every pod to the set before; done once, it is done: there is nothing before that, so no second call, nor
         one repeated for a lost answer, brings back what was left."""
-        action = rollout.Return("undone by hand", is_refused=True)
+        action = rollout.Return("undone by hand", rollout.Outcome.REFUSED)
         if not fleet.previous and fleet.refused and fleet.reason == action.reason:
             step = Step(action, f"every pod was pinned to {fleet.pin} instead of {fleet.refused}")
             target, bad = fleet.pin, fleet.refused

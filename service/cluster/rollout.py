@@ -14,6 +14,7 @@ A refused set is not tried again while promoted.json goes on naming it.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Final
 
 from service.cluster.deployment import Fleet
@@ -97,19 +98,28 @@ class Finish:
     """The candidate serves everywhere."""
 
 
+class Outcome(StrEnum):
+    """What a return makes of its candidate."""
+
+    REFUSED = "refused"
+    """Found bad."""
+    WITHDRAWN = "withdrawn"
+    """Overtaken by something else."""
+    NOT_TRIED = "not tried"
+    """The cluster, not the candidate, is at fault."""
+
+
 @dataclass(frozen=True)
 class Return:
     """Pin every pod to the incumbent again.
 
     Attributes:
         reason: why, for people.
-        is_refused: the candidate was found bad.
-        is_untried: the cluster, not the candidate, is at fault.
+        outcome: of the candidate.
     """
 
     reason: str
-    is_refused: bool
-    is_untried: bool = False
+    outcome: Outcome
 
 
 @dataclass(frozen=True)
@@ -176,41 +186,41 @@ def _decide_canary(facts: Facts, policy: Policy) -> Action:  # noqa: PLR0911 - a
     if fleet.pin != fleet.candidate or fleet.started_at is None:
         return Forget(f"somebody else pinned the pods to {fleet.pin or 'nothing'}")
     if facts.promoted != fleet.candidate:
-        return Return(f"{facts.promoted} is promoted now", is_refused=False)
+        return Return(f"{facts.promoted} is promoted now", Outcome.WITHDRAWN)
     if not fleet.replicas or (fleet.candidate_pods and not fleet.incumbent_pods):
-        return Return("no pod of the incumbent is left to compare with", is_refused=False)
+        return Return("no pod of the incumbent is left to compare with", Outcome.WITHDRAWN)
     if fleet.candidate_pods > 1 + _MOST_SHARES * policy.share * (fleet.candidate_pods + fleet.incumbent_pods):
         # Kubernetes gives new pods to both sets alike: of one worker and its canary, half of any number.
-        return Return(f"it grew to {fleet.candidate_pods} pods with the fleet, and begins again", is_refused=False)
+        return Return(f"it grew to {fleet.candidate_pods} pods with the fleet, and begins again", Outcome.WITHDRAWN)
     elapsed = facts.now - fleet.started_at
     if trouble := _find_pod_trouble(fleet, elapsed, policy, has_served=verdict is not None):
         return trouble
     told = f"canary of {fleet.candidate} for {_minutes(elapsed)}"
     if verdict is None:
         if elapsed > policy.observe_limit:
-            return Return(f"nothing measured it in {_minutes(elapsed)}", is_refused=False, is_untried=True)
+            return Return(f"nothing measured it in {_minutes(elapsed)}", Outcome.NOT_TRIED)
         return Wait(f"{told}: nothing measured yet")
     if verdict.is_failing:
-        return Return(f"attempts fail: {verdict.bad}", is_refused=True)
+        return Return(f"attempts fail: {verdict.bad}", Outcome.REFUSED)
     if elapsed < policy.observe:
         return Wait(f"{told} of {_minutes(policy.observe)}: {verdict}")
     if not verdict.has_enough:
         if elapsed > policy.observe_limit:
-            return Return(f"too few photos in {_minutes(elapsed)}: {verdict}", is_refused=True)
+            return Return(f"too few photos in {_minutes(elapsed)}: {verdict}", Outcome.REFUSED)
         return Wait(f"{told}: too few photos yet: {verdict}")
     if verdict.bad:
-        return Return(verdict.bad, is_refused=True)
+        return Return(verdict.bad, Outcome.REFUSED)
     return Spread(str(verdict))
 
 
 def _find_pod_trouble(fleet: Fleet, elapsed: timedelta, policy: Policy, *, has_served: bool) -> Return | None:
     if fleet.candidate_restarts >= _MAX_RESTARTS:
-        return Return(f"a pod of it restarted {fleet.candidate_restarts} times", is_refused=True)
+        return Return(f"a pod of it restarted {fleet.candidate_restarts} times", Outcome.REFUSED)
     if fleet.candidate_ready or has_served or elapsed <= policy.ready_within:
         return None  # a pod that served and is replaced, as on a spot node that went, says nothing against its set
     if fleet.candidate_blocked == fleet.candidate_pods:
-        return Return(f"no node or no image for its pods in {_minutes(elapsed)}", is_refused=False, is_untried=True)
-    return Return(f"no pod of it is ready after {_minutes(elapsed)}", is_refused=True)
+        return Return(f"no node or no image for its pods in {_minutes(elapsed)}", Outcome.NOT_TRIED)
+    return Return(f"no pod of it is ready after {_minutes(elapsed)}", Outcome.REFUSED)
 
 
 def _decide_spreading(facts: Facts, _policy: Policy) -> Action:
@@ -218,13 +228,12 @@ def _decide_spreading(facts: Facts, _policy: Policy) -> Action:
     if fleet.pin != fleet.candidate:
         return Forget(f"somebody else pinned the pods to {fleet.pin or 'nothing'}")
     if facts.promoted == fleet.incumbent:
-        return Return(f"{fleet.incumbent} is promoted again", is_refused=False)
+        return Return(f"{fleet.incumbent} is promoted again", Outcome.WITHDRAWN)
     deadline = timedelta(seconds=fleet.pace.progress_deadline_s)
     # A canary outlasts that deadline, so Kubernetes reports it passed until the first pod counts as available.
     if fleet.has_stalled and (fleet.started_at is None or facts.now - fleet.started_at > deadline):
         told = "Kubernetes saw no progress within the deployment's deadline"
-        is_blocked = fleet.candidate_blocked > 0
-        return Return(told, is_refused=not is_blocked, is_untried=is_blocked)
+        return Return(told, Outcome.NOT_TRIED if fleet.candidate_blocked else Outcome.REFUSED)
     if fleet.is_settled:
         return Finish()
     return Wait(f"{fleet.candidate} reaches the pods: {fleet.candidate_ready} of {fleet.replicas} are ready with it")

@@ -13,6 +13,7 @@ from service.cluster.rollout import (
     Facts,
     Finish,
     Forget,
+    Outcome,
     Policy,
     Rest,
     Return,
@@ -95,7 +96,7 @@ def test_a_canary_is_judged(changes: dict, verdict: Verdict | None, expected: ob
     action = decide(Facts(replace(CANARY, **changes), "new", verdict, NOW), POLICY)
     if isinstance(expected, str):
         assert isinstance(action, Return)
-        assert (action.is_refused, action.is_untried) == (expected == "refused", expected == "not tried")
+        assert action.outcome == expected
     else:
         assert type(action) is expected
 
@@ -104,7 +105,7 @@ def test_a_canary_is_judged(changes: dict, verdict: Verdict | None, expected: ob
 def test_a_canary_of_what_is_no_longer_promoted_is_withdrawn(promoted: str):
     action = decide(Facts(CANARY, promoted, GOOD, NOW), POLICY)
     assert isinstance(action, Return)
-    assert not action.is_refused
+    assert action.outcome is Outcome.WITHDRAWN
 
 
 @pytest.mark.parametrize(
@@ -124,13 +125,15 @@ def test_a_spread_ends_when_every_pod_has_it(changes: dict, promoted: str, expec
 
 def test_a_spread_that_stalls_for_its_deadline_goes_back():
     stalled = replace(SPREADING, has_stalled=True, started_at=after(11))
-    assert decide(Facts(stalled, "new", None, NOW), POLICY).is_refused
+    assert decide(Facts(stalled, "new", None, NOW), POLICY).outcome is Outcome.REFUSED
+    blocked = replace(stalled, candidate_blocked=1)
+    assert decide(Facts(blocked, "new", None, NOW), POLICY).outcome is Outcome.NOT_TRIED
 
 
 def test_a_spread_goes_back_when_the_incumbent_is_promoted_again():
     action = decide(Facts(SPREADING, "old", None, NOW), POLICY)
     assert isinstance(action, Return)
-    assert not action.is_refused
+    assert action.outcome is Outcome.WITHDRAWN
 
 
 def test_a_return_rolls_the_store_back_only_while_it_names_the_candidate():
