@@ -146,7 +146,7 @@ def train_sr_rcnn(
     ],
     out: Annotated[Path, typer.Option(help="Folder: a run a detector and seed, report.json.")],
     preset: Annotated[
-        str, typer.Option(help="smoke (a minute), cpu (some three hours on two cores) or gpu (the thesis' numbers).")
+        str, typer.Option(help="smoke (a minute), cpu (hours on two cores) or gpu (the thesis' numbers).")
     ] = "cpu",
     classes: Annotated[
         str | None, typer.Option(help="By name, joined by commas; scratch, dent, spacing as far as there are any.")

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import torch
 
-from models.sr_rcnn.options import MASK_RCNN
+from models.sr_rcnn.options import MASK_RCNN, SR_RCNN
 from models.training.errors import TrainingError
 from models.training.loop import choose_device
 from models.training.options import CHECKPOINT_NAME
@@ -34,6 +34,7 @@ BASE_NAME: Final = "base"
 BASE_SEED: Final = 0
 COST_NAME: Final = "cost.json"
 REPORT_NAME: Final = "report.json"
+GATE_SIDES_PX: Final = (8, 16, 32, 64, 128, 256, 512)
 SIZE_EDGES_PX2: Final = {"small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, math.inf)}
 
 
@@ -118,6 +119,7 @@ def _judge(
         "protocol": PROTOCOL,
         "small_objects": tell_of_small_objects(summary, seeds=len(options.seeds), small_objects=sizes["small"]),
         "variants": summary,
+        "size_gate": {"sides_px": GATE_SIDES_PX, "by_seed": [_read_gate(out, seed) for seed in options.seeds]},
         "cost": cost,
         "s_per_iteration": {name: _seconds_per_iteration(out, name, options.seeds) for name in DETECTORS},
         "classes": list(data.class_names),
@@ -137,6 +139,15 @@ def count_sizes(photos: Sequence[DetectionPhoto]) -> dict[str, int]:
     return {
         name: sum(low <= area < high and area > 0 for area in areas) for name, (low, high) in SIZE_EDGES_PX2.items()
     }
+
+
+def _read_gate(out: Path, seed: int) -> list[float]:
+    """How much of square RoIs of GATE_SIDES_PX, input frame, the learned gate lets be super-resolved: 0 to 1."""
+    sides = torch.tensor(GATE_SIDES_PX, dtype=torch.float32)
+    boxes = torch.stack([torch.zeros_like(sides), torch.zeros_like(sides), sides, sides], dim=1)
+    with torch.no_grad():
+        weights = load_detector(run_dir_of(out, SR_RCNN, seed)).network.gate(boxes)
+    return [round(float(weight), 4) for weight in weights]
 
 
 def _measure_cost(data: DetectionData, out: Path, options: RunOptions, device: torch.device) -> dict[str, Any]:

@@ -5,12 +5,12 @@ import shutil
 
 import pytest
 
-pytest.importorskip("torch", reason="training needs vehicle-damage[train]")
+torch = pytest.importorskip("torch", reason="training needs vehicle-damage[train]")
 
-from models.training.sr_rcnn.photos import load_detection_data
-from models.training.sr_rcnn.run import count_sizes
-from models.training.sr_rcnn.trained import load_detector
-from tests.models.training.sr_rcnn.tiny_coco import run
+from models.training.sr_rcnn.photos import load_detection_data  # noqa: E402
+from models.training.sr_rcnn.run import count_sizes  # noqa: E402
+from models.training.sr_rcnn.trained import load_detector  # noqa: E402
+from tests.models.training.sr_rcnn.tiny_coco import run  # noqa: E402
 
 VARIANTS = ["mask-rcnn", "sr-rcnn", "sr-rcnn-without-generator", "sr-rcnn-size-gate", "sr-rcnn-small"]
 
@@ -30,6 +30,12 @@ def test_report_holds_every_variant_with_cocos_six_measures(finished):
     assert list(report["cost"]["variants"]) == VARIANTS
     assert report["cost"]["variants"]["mask-rcnn"]["ratio"] == 1
     assert report["s_per_iteration"]["sr-rcnn"] > 0
+    gate = report["size_gate"]
+    assert [len(own) for own in gate["by_seed"]] == [len(gate["sides_px"])] * 2
+    for seed, told in enumerate(gate["by_seed"], 1):
+        own = load_detector(here / "out" / f"sr-rcnn-seed{seed}").network.gate
+        assert told[2] == pytest.approx(float(own(torch.tensor([[5.0, 1, 5 + 32, 1 + 32]]))), abs=1e-4)
+        assert told != [0.5] * len(told)  # two steps were taken
     assert report["classes"] == ["scratch", "dent"]
     assert report["options"]["seeds"] == [1, 2]
     assert report["small_objects"] in done.stdout
