@@ -46,15 +46,20 @@ class Step:
         return isinstance(self.action, rollout.Rest)
 
     @property
+    def outcome(self) -> rollout.Outcome | None:
+        """What just became of a candidate; None where none returns."""
+        return self.action.outcome if isinstance(self.action, rollout.Return) else None
+
+    @property
     def is_refusal(self) -> bool:
         """Was a candidate found bad, now or before?"""
-        refused = isinstance(self.action, rollout.Return) and self.action.outcome is rollout.Outcome.REFUSED
-        return refused or isinstance(self.action, rollout.RollStoreBack | rollout.EndReturn)
+        is_old = isinstance(self.action, rollout.RollStoreBack | rollout.EndReturn)
+        return is_old or self.outcome is rollout.Outcome.REFUSED
 
     @property
     def is_untried(self) -> bool:
         """Could the cluster not try a candidate?"""
-        return isinstance(self.action, rollout.Return) and self.action.outcome is rollout.Outcome.NOT_TRIED
+        return self.outcome is rollout.Outcome.NOT_TRIED
 
 
 @dataclass(frozen=True)
@@ -135,8 +140,7 @@ class Refresher:
 
     def _look(self) -> Step:
         step = self._take_step()
-        is_refused = isinstance(step.action, rollout.Return) and step.action.outcome is rollout.Outcome.REFUSED
-        if not is_refused or self._plan.dry_run:
+        if step.outcome is not rollout.Outcome.REFUSED or self._plan.dry_run:
             return step
         ending = self._retry(self._take_step)  # the store follows at once
         return Step(step.action, f"{step.told}; {ending.told}", step.patch)
