@@ -145,14 +145,14 @@ def load_damage_mapper(
     """
     if finder not in FINDER_USES:
         raise ValueError(f"finder: expected one of {', '.join(FINDER_USES)}, found {finder!r}")
+    if finder != "off" and "finder" not in versions:
+        raise ValueError(f"finder: {finder!r} needs a finder in the promoted set, found {', '.join(versions)}")
+    segmenter = versions["segmenter"]
     networks: list[Segmenter | Finder] = []
     if finder != "instead":
-        networks.append(load_segmenter(versions["segmenter"], options))
-    if finder == "off":
-        return DamageMapper(*networks)
-    if "finder" not in versions:
-        raise ValueError(f"finder: {finder!r} needs a finder in the promoted set, found {', '.join(versions)}")
-    card = versions["segmenter"].card
-    card.require_thresholds(*(f"{name}_score_threshold" for name in DAMAGE_CLASSES))
-    use = {"small_only": finder == "beside", "policy_thresholds": card.thresholds}
-    return DamageMapper(*networks, load_finder(versions["finder"], options, **use))
+        networks.append(load_segmenter(segmenter, options))
+    if finder != "off":
+        segmenter.card.require_thresholds(*(f"{name}_score_threshold" for name in DAMAGE_CLASSES))
+        use = {"small_only": finder == "beside", "policy_thresholds": segmenter.card.thresholds}
+        networks.append(load_finder(versions["finder"], options, **use))
+    return DamageMapper(*networks)

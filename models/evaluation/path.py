@@ -84,11 +84,12 @@ class Predictors:
         """
         versions["gate"].card.require_thresholds("score_threshold")
         names = [f"{name}_score_threshold" for name in DAMAGE_CLASSES]
+        class_thresholds = np.array(versions["segmenter"].card.require_thresholds(*names))
         return cls(
             load_localizer(versions["localizer"]),
             load_gate(versions["gate"]),
             load_damage_mapper(versions, finder=finder),
-            np.array(versions["segmenter"].card.require_thresholds(*names)),
+            class_thresholds,
         )
 
     @property

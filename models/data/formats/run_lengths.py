@@ -6,7 +6,6 @@ Must not know: classes, files.
 Decoded here, since what reads annotations runs without pycocotools.
 """
 
-from itertools import islice
 from typing import Any, Final
 
 import numpy as np
@@ -47,9 +46,9 @@ def decode_run_lengths(value: Any, size_wh: tuple[int, int]) -> np.ndarray:
 def _parse_text(text: str) -> list[int]:
     """Lengths of COCO's text: from the fourth on each is told by its difference to the last but one."""
     lengths: list[int] = []
-    characters = iter(text)
-    for first in characters:
-        number, shift, code = 0, 0, ord(first) - FIRST_CHARACTER
+    codes = (ord(character) - FIRST_CHARACTER for character in text)
+    for first in codes:
+        number, shift, code = 0, 0, first
         while True:
             if not 0 <= code < 2 << VALUE_BITS or shift >= MAX_CHARACTERS * VALUE_BITS:
                 raise ValueError(f"counts: the text breaks at the {len(lengths) + 1}. length")
@@ -57,7 +56,7 @@ def _parse_text(text: str) -> list[int]:
             shift += VALUE_BITS
             if not code & 32:
                 break
-            code = next((ord(one) - FIRST_CHARACTER for one in islice(characters, 1)), -1)
+            code = next(codes, -1)
         if code & 16:
             number -= 1 << shift
         lengths.append(number + (lengths[-2] if len(lengths) > 2 else 0))

@@ -61,9 +61,9 @@ def _read_augmented(record: Mapping[str, Any], pasted_class_id: int) -> Iterable
 
 def _make_object(class_id: int, box_xyxy: Sequence[float], outlines_xy: Sequence[Any]) -> OutlinedObject:
     """One object of a class that the job numbers from 0; training numbers from 1."""
-    outlines = [np.asarray(outline, np.float64) for outline in outlines_xy]
-    if not outlines:
+    is_box = not len(outlines_xy)
+    if is_box:
         x0, y0, x1, y1 = np.maximum(box_xyxy, 0)  # a coordinate rounded to below 0 would count from the other edge
-        outlines = [np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])]
-    corners = tuple(tuple((float(x), float(y)) for x, y in outline) for outline in outlines)
-    return OutlinedObject(class_id + 1, corners, is_box=not len(outlines_xy))
+        outlines_xy = [[(x0, y0), (x1, y0), (x1, y1), (x0, y1)]]
+    corners = tuple(tuple((float(x), float(y)) for x, y in outline) for outline in outlines_xy)
+    return OutlinedObject(class_id + 1, corners, is_box=is_box)
